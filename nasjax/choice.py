@@ -1,0 +1,152 @@
+"""The three forms of a choice, and the two primitives that accept them all.
+
+A decision among K options is written in one of three forms, and every network,
+encoding and cost table takes whichever it is given:
+
+  static   Python `int`   only this branch is traced
+  index    `int32[]`      `lax.switch`: one program for a whole space
+  relaxed  `float[K]`     the sum of all branches, weighted
+
+An architecture is a pytree whose leaves group D decisions of the same kind:
+`int32[D]`, `float[D, K]` or a tuple of D ints. Indexing a leaf gives a choice.
+Static, index and relaxed-one-hot forms of one architecture mean the same
+function; nothing outside this module and `networks/` asks which one it has.
+"""
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+
+from nasjax.types import Arch, Mask
+
+Choice = int | jax.Array
+
+
+def is_static(choice: Choice) -> bool:
+  """Return whether the choice is known while tracing."""
+  return isinstance(choice, int)
+
+
+def is_relaxed(choice: Choice) -> bool:
+  """Return whether the choice is a weight for every option."""
+  return not is_static(choice) and jnp.issubdtype(choice.dtype, jnp.floating)
+
+
+def select(choice: Choice, table: chex.ArrayTree) -> chex.ArrayTree:
+  """Return the chosen row of a table: exact for an index, expected if relaxed.
+
+  Args:
+    choice: a choice among K options, in any form.
+    table: pytree of arrays `[K, ...]`.
+
+  Returns:
+    The pytree of rows `[...]`; for relaxed choices `sum_k choice[k] table[k]`.
+  """
+  if is_static(choice):
+    return jax.tree.map(lambda rows: rows[choice], table)
+  if is_relaxed(choice):
+    return jax.tree.map(lambda rows: jnp.tensordot(choice, rows, 1), table)
+  return jax.tree.map(
+      lambda rows: lax.dynamic_index_in_dim(
+          jnp.asarray(rows), choice, keepdims=False),
+      table)
+
+
+def switch(
+    choice: Choice, branches: Sequence[Callable[..., Any]], *operands: Any
+) -> Any:
+  """Apply the chosen branch to the operands.
+
+  `branches` must not close over traced values that need gradients: pass those
+  as operands. For an index the gradient recomputes the branch instead of
+  storing its residuals, because `lax.switch` would store the (zero) residuals
+  of all the others.
+
+  Args:
+    choice: a choice among K options, in any form.
+    branches: K functions of the operands with equal output shapes.
+    *operands: pytrees of arrays.
+
+  Returns:
+    The branch's result; for relaxed choices the sum of all results, weighted.
+
+  Raises:
+    ValueError: if a relaxed choice does not have one weight a branch.
+  """
+  if is_static(choice):
+    return branches[choice](*operands)
+  if is_relaxed(choice):
+    if choice.shape != (len(branches),):
+      raise ValueError(
+          f'A relaxed choice among {len(branches)} branches needs shape '
+          f'({len(branches)},), got {choice.shape}.')
+    results = [branch(*operands) for branch in branches]
+    return jax.tree.map(
+        lambda *rows: sum(w * row for w, row in zip(choice, rows)), *results)
+  return _switch(tuple(branches), choice, operands)
+
+
+def _switch(branches, index, operands):
+  """`lax.switch` whose transpose recomputes inside the branch."""
+
+  @jax.custom_vjp
+  def apply(index, operands):
+    return lax.switch(index, branches, *operands)
+
+  def forward(index, operands):
+    return apply(index, operands), (index, operands)
+
+  def backward(residuals, cotangent):
+    index, operands = residuals
+
+    def pull_back(branch):
+      return lambda operands, ct: jax.vjp(branch, *operands)[1](ct)
+
+    gradients = lax.switch(
+        index, [pull_back(branch) for branch in branches], operands, cotangent)
+    return np.zeros(index.shape, jax.dtypes.float0), gradients
+
+  apply.defvjp(forward, backward)
+  return apply(index, operands)
+
+
+def one_hot(arch: Arch, mask: Mask) -> Arch:
+  """Return the relaxed form of an architecture; relaxed leaves stay as is.
+
+  Args:
+    arch: an architecture in any form.
+    mask: pytree of `bool[D, K]` that gives the number of options.
+
+  Returns:
+    Pytree of `f32[D, K]`.
+  """
+
+  def relax(allowed, leaf):
+    if not isinstance(leaf, tuple) and is_relaxed(leaf):
+      return leaf
+    return jax.nn.one_hot(jnp.asarray(leaf), allowed.shape[-1])
+
+  return jax.tree.map(relax, mask, arch)
+
+
+def static(arch: Arch) -> Arch:
+  """Return the static form of a concrete index architecture.
+
+  Args:
+    arch: pytree of `int[D]` with known values (not traced).
+
+  Returns:
+    Pytree whose leaves are replaced by tuples of D ints.
+  """
+  return jax.tree.map(lambda leaf: tuple(np.asarray(leaf).tolist()), arch)
+
+
+def index(arch: Arch) -> Arch:
+  """Return the index form of a static architecture, the inverse of `static`."""
+  return jax.tree.map(
+      lambda leaf: jnp.asarray(leaf, jnp.int32), arch,
+      is_leaf=lambda leaf: isinstance(leaf, tuple))
