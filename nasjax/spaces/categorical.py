@@ -1,0 +1,198 @@
+"""The space of all combinations of independent choices.
+
+Most spaces of the literature are this one with named leaves: the edges of a
+NAS-Bench-201 cell, the kernel, width and depth of the blocks of a mobile
+network. A subspace is a mask, and the intersection of subspaces the AND of
+their masks, as in few-shot splitting or pruning of operations.
+"""
+import math
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasjax import choice
+from nasjax.types import Arch, Key, Mask, Space
+
+_MAX_INDEX = 2**31 - 1  # an architecture's number is an int32
+
+
+def _is_shape(node: Any) -> bool:
+  return (isinstance(node, tuple) and len(node) == 2
+          and all(isinstance(size, int) for size in node))
+
+
+def check_mask(mask: Mask) -> Mask:
+  """Return a mask as a pytree of numpy bools in which no decision is empty.
+
+  Args:
+    mask: pytree of `bool[D, K]`; a pair `(D, K)` stands for a leaf of D
+      decisions with all of their K choices allowed.
+
+  Returns:
+    The same pytree with leaves `np.bool_[D, K]`.
+
+  Raises:
+    ValueError: if a leaf is not boolean, has no axis of choices, or leaves a
+      decision without any.
+  """
+
+  def check(path, leaf):
+    name = jax.tree_util.keystr(path) or 'The mask'
+    leaf = np.ones(leaf, bool) if _is_shape(leaf) else np.asarray(leaf)
+    if leaf.dtype != bool or leaf.ndim < 2:
+      raise ValueError(
+          f'{name}: a mask is bool[D, K], got {leaf.dtype}{leaf.shape}.')
+    empty = np.argwhere(~leaf.any(-1))
+    if empty.size:
+      raise ValueError(
+          f'{name}: no choice is left for decision(s) {empty.tolist()} of a '
+          f'mask of shape {leaf.shape}.')
+    return leaf
+
+  return jax.tree_util.tree_map_with_path(check, mask, is_leaf=_is_shape)
+
+
+def intersect(mask: Mask, other: Mask) -> Mask:
+  """Return the choices that both masks allow.
+
+  Args:
+    mask: pytree of `bool[D, K]`.
+    other: pytree of the same structure and shapes.
+
+  Returns:
+    Pytree of `np.bool_[D, K]`.
+
+  Raises:
+    ValueError: if structures or shapes differ, or if a decision has no choice
+      left.
+  """
+  shapes = jax.tree.map(np.shape, mask)
+  other_shapes = jax.tree.map(np.shape, other)
+  if shapes != other_shapes:
+    raise ValueError(
+        f'The mask must have the shapes {shapes}, got {other_shapes}.')
+  return check_mask(jax.tree.map(np.logical_and, mask, other))
+
+
+def encode(arch: Arch, mask: Mask) -> jax.Array:
+  """Return the concatenated one-hot choices of an architecture.
+
+  Args:
+    arch: an architecture in any form; a relaxed one is differentiated through.
+    mask: pytree of `bool[D, K]`, used for its shapes only, so that a space and
+      its subspaces share one encoding.
+
+  Returns:
+    `f32[F]` with `F = sum_leaves D K`.
+  """
+  leaves = jax.tree.leaves(choice.one_hot(arch, mask))
+  return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
+
+
+def contains(arch: Arch, mask: Mask) -> jax.Array:
+  """Return whether an index architecture uses allowed choices only.
+
+  Args:
+    arch: pytree of `int32[D]`.
+    mask: pytree of `bool[D, K]`.
+
+  Returns:
+    `bool[]`.
+  """
+  allowed = jax.tree.map(
+      lambda allowed, leaf: jnp.all(
+          jnp.any(choice.one_hot(leaf, allowed).astype(bool) & allowed, -1)),
+      mask, arch)
+  return jnp.all(jnp.stack(jax.tree.leaves(allowed)))
+
+
+def _join(mask: Mask) -> np.ndarray:
+  """Return all decisions as one mask, short ones padded: `bool[D, max K]`."""
+  rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(mask)]
+  width = max(leaf.shape[-1] for leaf in rows)
+  return np.concatenate(
+      [np.pad(leaf, ((0, 0), (0, width - leaf.shape[-1]))) for leaf in rows])
+
+
+def _split(vector: jax.Array, mask: Mask) -> Arch:
+  """Return the architecture whose decisions are laid out in a vector."""
+  leaves, structure = jax.tree.flatten(mask)
+  sizes = [leaf[..., 0].size for leaf in leaves]
+  parts = jnp.split(vector, np.cumsum(sizes)[:-1])
+  return structure.unflatten(
+      [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)])
+
+
+def categorical(mask: Mask) -> Space:
+  """Return the space of all combinations of the allowed choices.
+
+  `mutate` draws a decision uniformly among those with at least two allowed
+  choices, then one of its other choices uniformly. `index` counts in mixed
+  radix over the allowed choices, the last decision of the last leaf fastest;
+  it is None for spaces of more than 2**31 - 1 architectures, which an int32
+  cannot number.
+
+  Example:
+    >>> space = categorical({'kernel': (5, 3), 'width': (5, 2)})
+    >>> space.size
+    7776
+    >>> arch = space.sample(jax.random.key(0))
+
+  Args:
+    mask: pytree of `bool[D, K]`, or of pairs `(D, K)` meaning that all choices
+      are allowed. Any number of axes may take the place of D.
+
+  Returns:
+    The space.
+
+  Raises:
+    ValueError: if a decision has no choice, or on `mutate` if no decision has
+      two.
+  """
+  mask = check_mask(mask)
+  joined = _join(mask)
+  counts = joined.sum(-1)
+  # Allowed choices first, in order: [d, rank] -> choice, [d, choice] -> rank.
+  choices = np.argsort(~joined, axis=-1, kind='stable').astype(np.int32)
+  ranks = np.argsort(choices, axis=-1).astype(np.int32)
+  open_decisions = np.flatnonzero(counts > 1)
+  size = math.prod(counts.tolist())
+  places = [math.prod(counts[d + 1:].tolist()) for d in range(len(counts))]
+
+  def from_ranks(drawn):
+    vector = jnp.take_along_axis(jnp.asarray(choices), drawn[:, None], axis=1)
+    return _split(vector[:, 0], mask)
+
+  def sample(key: Key) -> Arch:
+    return from_ranks(jax.random.randint(key, counts.shape, 0, counts))
+
+  def mutate(key: Key, arch: Arch) -> Arch:
+    if not open_decisions.size:
+      raise ValueError('A space of one architecture has no mutations.')
+    chex.assert_trees_all_equal_structs(mask, arch)
+    decision_key, choice_key = jax.random.split(key)
+    vector = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)])
+    decision = jax.random.choice(decision_key, open_decisions)
+    count = jnp.asarray(counts, jnp.int32)[decision]
+    step = jax.random.randint(choice_key, (), 1, count)
+    rank = jnp.asarray(ranks)[decision, vector[decision]]
+    other = jnp.asarray(choices)[decision, (rank + step) % count]
+    return _split(vector.at[decision].set(other), mask)
+
+  def encode_arch(arch: Arch) -> jax.Array:
+    return encode(arch, mask)
+
+  def index(i: jax.Array) -> Arch:
+    return from_ranks(
+        jnp.asarray(i, jnp.int32) // np.asarray(places, np.int32)
+        % counts.astype(np.int32))
+
+  def restrict(other: Mask) -> Space:
+    return categorical(intersect(mask, other))
+
+  return Space(
+      sample, mutate, encode_arch, index if size <= _MAX_INDEX else None, size,
+      mask, restrict)
