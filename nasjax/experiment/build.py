@@ -1,0 +1,197 @@
+"""Turns a section of a config into the call of one factory.
+
+A section is the keyword arguments of a factory plus `name`, where the factory
+lives: a dotted path below `nasjax` (`strategies.evolution.regularized_evolution`)
+or, for code from outside, `package.module:factory` (`optax:sgd`). A value that
+is a section itself is built first. Parameters that the section leaves out are
+taken from the parts that are already built, by their name. Everything that can
+be wrong is checked before the factory is called.
+"""
+from collections.abc import Callable, Iterable, Mapping, Sequence
+import difflib
+import importlib
+import inspect
+import pkgutil
+import types
+import typing
+from typing import Any
+
+import jax
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
+  """Return the error of a misspelt name, with the closest known ones."""
+  known = sorted(known)
+  close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
+  hint = ' Did you mean ' + ' or '.join(map(repr, close)) + '?' if close else ''
+  return ValueError(
+      f'Unknown {kind} {name!r}.{hint} Known: {", ".join(known) or "none"}.')
+
+
+def is_section(value: Any) -> bool:
+  """Return whether a value of a config describes the call of a factory."""
+  return isinstance(value, Mapping) and 'name' in value
+
+
+def _children(package):
+  """Names of the modules in a package."""
+  return [m.name for m in pkgutil.iter_modules(getattr(package, '__path__', ()))
+          if not m.name.startswith('_')]
+
+
+def _factories(module):
+  """Names of the public functions that a module offers."""
+  public = getattr(module, '__all__', None) or [
+      key for key, value in vars(module).items()
+      if inspect.isfunction(value) and value.__module__ == module.__name__]
+  return [key for key in public if not key.startswith('_')]
+
+
+def _import(path, name):
+  """Import a module; a part of the path that is missing is a user's mistake."""
+  try:
+    return importlib.import_module(path)
+  except ModuleNotFoundError as error:
+    if error.name is None or not (path + '.').startswith(error.name + '.'):
+      raise  # the module exists, something that it imports does not
+    parent, _, child = error.name.rpartition('.')
+    if not parent:
+      raise ValueError(
+          f'Cannot import {child!r} for name={name!r}. Is it installed?'
+      ) from None
+    package = importlib.import_module(parent)
+    known = _children(package)
+    if not known:
+      raise ValueError(
+          f'{parent!r} in name={name!r} is a module, not a package. It has: '
+          f'{", ".join(_factories(package))}.') from None
+    raise unknown(f'module in {parent}', child, known) from None
+
+
+def resolve(name: str) -> Callable[..., Any]:
+  """Return the factory that a section names.
+
+  Args:
+    name: a dotted path below `nasjax`, or `package.module:factory`.
+
+  Returns:
+    The factory.
+
+  Raises:
+    ValueError: if there is no such module or factory; lists what exists.
+  """
+  if not isinstance(name, str) or not name:
+    raise ValueError(f'A name must be a dotted path, got {name!r}.')
+  if ':' in name:
+    path, _, attribute = name.partition(':')
+  else:
+    path, _, attribute = f'nasjax.{name}'.rpartition('.')
+  module = _import(path, name)
+  factory = getattr(module, attribute, None)
+  if attribute.startswith('_') or not callable(factory):
+    raise unknown(
+        f'name in {path}', attribute, _factories(module) or _children(module))
+  return factory
+
+
+def _accepts(annotation, value):
+  """Whether a value fits an annotation, as far as that can be judged."""
+  if annotation in (float, int) and isinstance(value, bool):
+    return False
+  if hasattr(value, 'dtype') or annotation is inspect.Parameter.empty:
+    return True
+  if annotation is float:
+    return isinstance(value, int | float)
+  if annotation in (int, str, bool, type(None)):
+    return isinstance(value, annotation)
+  if annotation is jax.Array:
+    return not isinstance(value, str | Mapping | None)
+  origin = typing.get_origin(annotation)
+  if origin in (typing.Union, types.UnionType):
+    return any(_accepts(a, value) for a in typing.get_args(annotation))
+  if origin in (tuple, list, Sequence):
+    return isinstance(value, tuple | list)
+  return value is not None or annotation is Any
+
+
+def _signature(factory):
+  try:
+    return inspect.signature(factory, eval_str=True)
+  except NameError:  # an annotation that only exists for type checkers
+    return inspect.signature(factory)
+
+
+def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
+  """Check that a section could be built, without building anything.
+
+  Args:
+    section: keyword arguments of a factory plus `name`.
+    parts: names of the parts that will exist when it is built.
+
+  Raises:
+    ValueError: if the name, an argument or the type of a value is wrong, or a
+      required argument is missing.
+  """
+  if not is_section(section):
+    raise ValueError(
+        f'A section needs a name and the arguments of a factory, got '
+        f'{dict(section) if isinstance(section, Mapping) else section!r}.')
+  name = section['name']
+  parameters = _signature(resolve(name)).parameters
+  kinds = [p.kind for p in parameters.values()]
+  given = {key: value for key, value in section.items() if key != 'name'}
+  for key, value in given.items():
+    nested = [v for v in _items(value) if is_section(v)]
+    for item in nested:
+      check(item, parts)
+    if key in parameters:
+      annotation = parameters[key].annotation
+      if not nested and not _accepts(annotation, value):
+        raise ValueError(
+            f'Argument {key!r} of {name!r} must be '
+            f'{inspect.formatannotation(annotation)}, got {value!r}.')
+    elif inspect.Parameter.VAR_KEYWORD not in kinds:
+      raise unknown(f'argument of {name!r}:', key, parameters)
+  missing = [
+      key for key, p in parameters.items()
+      if p.default is p.empty and key not in given and key not in parts
+      and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+  if missing:
+    raise ValueError(
+        f'{name!r} needs {", ".join(map(repr, missing))}: give it as an '
+        f'argument or as a section of the config.')
+
+
+def _items(value):
+  return value if isinstance(value, tuple | list) else (value,)
+
+
+def build(section: Mapping[str, Any], **parts: Any) -> Any:
+  """Call the factory that a section describes.
+
+  Args:
+    section: keyword arguments of a factory plus `name`; values that are
+      sections, alone or in a list, are built first.
+    **parts: objects built before; each is passed on when the factory has a
+      parameter of that name that the section does not give.
+
+  Returns:
+    The result of the factory.
+
+  Raises:
+    ValueError: as `check`.
+  """
+  check(section, parts)
+  factory = resolve(section['name'])
+  arguments = {
+      key: parts[key] for key in _signature(factory).parameters if key in parts}
+  for key, value in section.items():
+    if key == 'name':
+      continue
+    if is_section(value):
+      value = build(value, **parts)
+    elif isinstance(value, tuple | list):
+      value = type(value)(
+          build(v, **parts) if is_section(v) else v for v in value)
+    arguments[key] = value
+  return factory(**arguments)

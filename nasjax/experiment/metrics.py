@@ -1,0 +1,159 @@
+"""Rows of numbers in append-only files, one JSON object a line.
+
+The file of a run holds nothing that depends on the clock, so a resumed run and
+an uninterrupted one write the same bytes. Numbers that are not finite are
+written as the strings 'NaN', 'Infinity' and '-Infinity', which keeps every line
+strict JSON; float32 values are written with the digits that identify them.
+"""
+from collections.abc import Callable, Iterable, Mapping
+import json
+import math
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+
+def _plain(value):
+  """Numbers, arrays and containers of them as values that JSON can hold."""
+  if isinstance(value, Mapping):
+    return {str(key): _plain(v) for key, v in value.items()}
+  if isinstance(value, list | tuple):
+    return [_plain(v) for v in value]
+  if value is None or isinstance(value, str | bool | int):
+    return value
+  array = np.asarray(value)
+  if array.ndim:
+    return [_plain(v) for v in array]
+  if array.dtype.kind in 'biu':
+    return array.item()
+  # The shortest digits that give this float back, at its own precision.
+  number = float(str(array)) if array.dtype == np.float32 else float(array)
+  if math.isnan(number):
+    return 'NaN'
+  if math.isinf(number):
+    return 'Infinity' if number > 0 else '-Infinity'
+  return number
+
+
+def _numbers(value):
+  """The inverse of `_plain` for numbers that are not finite."""
+  if isinstance(value, dict):
+    return {key: _numbers(v) for key, v in value.items()}
+  if isinstance(value, list):
+    return [_numbers(v) for v in value]
+  return float(value) if value in ('NaN', 'Infinity', '-Infinity') else value
+
+
+def dumps(value: Any, indent: int | None = None) -> str:
+  """Return strict JSON of numbers, arrays and containers of them."""
+  return json.dumps(
+      _plain(value), indent=indent, sort_keys=indent is None, allow_nan=False)
+
+
+def loads(text: str) -> Any:
+  """Return what `dumps` was given, with lists in place of arrays."""
+  return _numbers(json.loads(text))
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+  """Write a JSON file in one step: readers see the old or the new content."""
+  temporary = path.with_name(f'.{path.name}.tmp')
+  temporary.write_text(dumps(value, indent=2) + '\n')
+  os.replace(temporary, path)
+
+
+def read_json(path: pathlib.Path) -> Any:
+  """Read a file that `write_json` wrote."""
+  return loads(path.read_text())
+
+
+def append(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
+  """Append rows to a file and wait until they are on disk.
+
+  Args:
+    path: the file, created when it does not exist.
+    rows: numbers or arrays by name; a row of a run has the key 'step'.
+  """
+  lines = ''.join(dumps(row) + '\n' for row in rows)
+  with open(path, 'a', encoding='utf-8') as file:
+    file.write(lines)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def read(path: pathlib.Path, last: int | None = None) -> list[Row]:
+  """Read the rows of a file that may still be growing.
+
+  Args:
+    path: the file; one that does not exist has no rows.
+    last: number of rows to read from the end (default: all).
+
+  Returns:
+    The complete rows; a line that was cut while it was written is left out.
+  """
+  path = pathlib.Path(path)
+  if not path.exists():
+    return []
+  text = path.read_bytes()
+  lines = text[:text.rfind(b'\n') + 1].splitlines()
+  return [loads(line) for line in (lines[-last:] if last else lines)]
+
+
+def truncate(path: pathlib.Path, step: int) -> None:
+  """Drop all rows after a step, and a last line that is incomplete.
+
+  Args:
+    path: the file; nothing happens when it does not exist.
+    step: the last step whose row stays.
+  """
+  path = pathlib.Path(path)
+  if not path.exists():
+    return
+  end = 0
+  with open(path, 'rb') as file:
+    for line in file:
+      if not line.endswith(b'\n') or json.loads(line)['step'] > step:
+        break
+      end += len(line)
+  os.truncate(path, end)
+
+
+def column(rows: Iterable[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
+  """Return the steps [T] and values [T, ...] of one metric."""
+  rows = [row for row in rows if name in row]
+  return (np.asarray([row['step'] for row in rows]),
+          np.asarray([row[name] for row in rows], float))
+
+
+def tensorboard(directory: pathlib.Path) -> Callable[[Row], None]:
+  """Return a function that writes the scalars of a row for TensorBoard.
+
+  Args:
+    directory: where the event files go.
+
+  Returns:
+    `(row) -> None`; arrays are written as their mean.
+
+  Raises:
+    ValueError: if tensorboardX is not installed.
+  """
+  try:
+    import tensorboardX  # optional: only imported when it is asked for
+  except ImportError:
+    raise ValueError(
+        'config.tensorboard needs tensorboardX: pip install tensorboardX, or '
+        'set config.tensorboard = False (metrics.jsonl is always written).'
+    ) from None
+  writer = tensorboardX.SummaryWriter(str(directory))
+
+  def write(row):
+    for key, value in row.items():
+      if key != 'step':
+        writer.add_scalar(key, float(np.mean(value)), row['step'])
+    writer.flush()
+
+  return write
