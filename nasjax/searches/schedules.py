@@ -1,0 +1,25 @@
+"""Schedules that optax lacks; everything else is `optax.schedules`."""
+import optax
+
+
+def per_epoch(
+    schedule: optax.Schedule, steps_per_epoch: int
+) -> optax.Schedule:
+  """Return a schedule of the step that is constant within an epoch.
+
+  `schedule(floor(step / steps_per_epoch))`: the first epoch is epoch 0.
+
+  Args:
+    schedule: function of the epoch.
+    steps_per_epoch: number of steps in an epoch.
+
+  Returns:
+    Function of the step.
+
+  Raises:
+    ValueError: if an epoch has no step.
+  """
+  if steps_per_epoch < 1:
+    raise ValueError(
+        f'steps_per_epoch must be at least 1, got {steps_per_epoch}.')
+  return lambda step: schedule(step // steps_per_epoch)
