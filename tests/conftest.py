@@ -1,0 +1,46 @@
+"""Sets JAX up before any test imports it, and skips what has no data.
+
+XLA reads its flags when JAX starts, so they are set here, at import.
+"""
+
+import os
+import pathlib
+
+import pytest
+
+# Sharding is tested on four devices that share the cores of the machine.
+_FLAGS = ('--xla_force_host_platform_device_count=4',)
+
+os.environ['JAX_PLATFORMS'] = 'cpu'
+os.environ['XLA_FLAGS'] = ' '.join([os.environ.get('XLA_FLAGS', ''), *_FLAGS])
+
+import jax  # noqa: E402
+
+
+def _cache_dir() -> str:
+  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  default = pathlib.Path(home) / 'nasjax' / 'tests'
+  return os.environ.get('NASJAX_TEST_CACHE') or str(default)
+
+
+def pytest_configure(config):
+  # Compiled programs outlive the run; processes of pytest-xdist share them.
+  jax.config.update('jax_compilation_cache_dir', _cache_dir())
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+  # A shape that is stretched in silence is nearly always a mistake.
+  jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+
+def pytest_collection_modifyitems(items):
+  if os.environ.get('NASJAX_DATA_DIR'):
+    return
+  skip = pytest.mark.skip(reason='NASJAX_DATA_DIR is not set')
+  for item in items:
+    if 'data' in item.keywords:
+      item.add_marker(skip)
+
+
+@pytest.fixture(scope='session')
+def data_dir() -> pathlib.Path:
+  """The folder of real benchmark tables and data sets; use with `data`."""
+  return pathlib.Path(os.environ['NASJAX_DATA_DIR'])
