@@ -47,16 +47,18 @@ def run(
   init_key, batch_key, step_key = jax.random.split(key, 3)
   steps = start + jnp.arange(num_steps)
   # All keys are drawn at once: a loop would draw them one by one.
-  fold = jax.vmap(jax.random.fold_in, (None, 0))
+  step_keys = jax.vmap(jax.random.fold_in, (None, 0))(step_key, steps)
 
   def step(state, inputs):
-    t, batch_key, step_key = inputs
-    batch = None if batches is None else batches(batch_key, t)
-    return search.update(step_key, state, batch)
+    t, key = inputs
+    batch = None
+    if batches is not None:
+      batch = batches(jax.random.fold_in(batch_key, t), t)
+    return search.update(key, state, batch)
 
   return jax.lax.scan(
       step, search.init(init_key) if state is None else state,
-      (steps, fold(batch_key, steps), fold(step_key, steps)))
+      (steps, step_keys))
 
 
 def from_search(

@@ -1,0 +1,158 @@
+"""A store of evaluated architectures with a fixed capacity.
+
+`add` keeps the newest entries (a ring buffer: the population of aging
+evolution, the training set of a predictor), `keep_best` the best distinct ones
+(the result of a search). Both have static shapes, so both work inside `jit`,
+`scan` and `vmap`.
+"""
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from nasjax import ranking
+from nasjax.types import Arch
+
+
+class Archive(NamedTuple):
+  """Architectures and their values; higher is better."""
+
+  archs: Arch  # [N, ...] empty slots hold the architecture given to `create`
+  values: jax.Array  # f32[N] or f32[N, M], -inf in empty slots
+  count: jax.Array  # i32[] architectures ever added, not capped at N
+
+
+def create(
+    arch: Arch, capacity: int, num_objectives: int | None = None
+) -> Archive:
+  """Return an empty archive.
+
+  Args:
+    arch: any architecture of the space; it fills the empty slots.
+    capacity: N, the number of slots.
+    num_objectives: M for values `[N, M]`, None for values `[N]`.
+
+  Returns:
+    The archive.
+
+  Raises:
+    ValueError: if the capacity is not positive.
+  """
+  if capacity < 1:
+    raise ValueError(f'An archive needs at least one slot, got {capacity}.')
+  shape = (capacity,) if num_objectives is None else (capacity, num_objectives)
+  archs = jax.tree.map(
+      lambda leaf: jnp.broadcast_to(leaf, (capacity, *jnp.shape(leaf))), arch)
+  return Archive(archs, jnp.full(shape, -jnp.inf), jnp.int32(0))
+
+
+def capacity(archive: Archive) -> int:
+  """Return N, the number of slots."""
+  return archive.values.shape[0]
+
+
+def num_filled(archive: Archive) -> jax.Array:
+  """Return the number of slots that hold an evaluated architecture, `i32[]`."""
+  return jnp.minimum(archive.count, capacity(archive))
+
+
+def select(archive: Archive, slots: jax.Array) -> Arch:
+  """Return the architectures of some slots, or of one."""
+  return jax.tree.map(lambda leaf: leaf[slots], archive.archs)
+
+
+def add(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
+  """Add architectures; once the archive is full, the oldest make room.
+
+  Args:
+    archive: the archive.
+    archs: B architectures, pytree of `[B, ...]`.
+    values: their values, `[B]` or `[B, M]`; -inf is stored where one is not
+      finite.
+
+  Returns:
+    The archive.
+
+  Raises:
+    ValueError: if more architectures come than there are slots.
+  """
+  chex.assert_shape(values, (None, *archive.values.shape[1:]))
+  num_new = values.shape[0]
+  if num_new > capacity(archive):
+    raise ValueError(
+        f'{num_new} architectures do not fit into the {capacity(archive)} '
+        'slots of the archive.')
+  slots = (archive.count + jnp.arange(num_new)) % capacity(archive)
+  return Archive(
+      jax.tree.map(
+          lambda old, new: old.at[slots].set(new), archive.archs, archs),
+      archive.values.at[slots].set(ranking.finite_or_worst(values)),
+      archive.count + num_new)
+
+
+def keep_best(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
+  """Merge architectures into an archive that keeps the N best distinct ones.
+
+  The newest value of an architecture replaces its older ones: where scores are
+  learned it is the one to trust, and where they are noisy the highest of many
+  would be too good. Slots are sorted by value; among equals the older is first.
+
+  Args:
+    archive: an archive that is only changed by this function, values `[N]`.
+    archs: B architectures, pytree of `[B, ...]`.
+    values: their values, `[B]`.
+
+  Returns:
+    The archive.
+  """
+  chex.assert_rank([archive.values, values], 1)
+  num_old, num_new = capacity(archive), values.shape[0]
+  merged = jax.tree.map(
+      lambda old, new: jnp.concatenate([old, new]), archive.archs, archs)
+  merged_values = jnp.concatenate(
+      [archive.values, ranking.finite_or_worst(values)])
+  # An entry is outdated if any later one among the new is the same arch.
+  later = (jnp.arange(num_old + num_new)[:, None]
+           < num_old + jnp.arange(num_new)[None, :])
+  outdated = jnp.any(later & _equal(merged, archs), axis=1)
+  merged_values = jnp.where(outdated, -jnp.inf, merged_values)
+  merged_values, slots = jax.lax.top_k(merged_values, num_old)
+  return Archive(
+      jax.tree.map(lambda leaf: leaf[slots], merged),
+      merged_values, archive.count + num_new)
+
+
+def _equal(archs, others):
+  """Return which of the A architectures equal which of the B, `bool[A, B]`."""
+
+  def equal(leaf, other):
+    same = jnp.expand_dims(leaf, 1) == jnp.expand_dims(other, 0)
+    return jnp.all(same, axis=tuple(range(2, same.ndim)))
+
+  same = jax.tree.leaves(jax.tree.map(equal, archs, others))
+  return jnp.all(jnp.stack(same), axis=0)
+
+
+def top(archive: Archive, k: int) -> tuple[Arch, jax.Array]:
+  """Return the k best architectures, best first; among equals the first slot.
+
+  Args:
+    archive: an archive with values `[N]`. For several objectives sort by
+      `ranking.non_dominated_ranks` instead.
+    k: how many, at most N.
+
+  Returns:
+    The architectures, pytree of `[k, ...]`, and their values `[k]`: -inf where
+    fewer than k have been added or a value was not finite.
+  """
+  chex.assert_rank(archive.values, 1)
+  values, slots = jax.lax.top_k(ranking.finite_or_worst(archive.values), k)
+  return select(archive, slots), values
+
+
+def best(archive: Archive) -> Arch:
+  """Return the architecture with the highest value."""
+  chex.assert_rank(archive.values, 1)
+  return select(
+      archive, jnp.argmax(ranking.finite_or_worst(archive.values)))

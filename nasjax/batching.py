@@ -1,0 +1,84 @@
+"""The one place that batches architectures.
+
+`map_archs` runs a function of one architecture over many: one after another in
+`lax.map` (a `lax.switch` then runs one branch only), `batch_size` at a time
+under `vmap` (what accelerators, tables and small predictors want), and spread
+over all local devices by `shard_map`. The numbers do not depend on the way.
+"""
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+
+from nasjax.types import Arch
+
+_AXIS = 'archs'
+
+
+def map_archs(
+    f: Callable[[Arch], Any], archs: Arch, batch_size: int | None = None
+) -> Any:
+  """Apply a function to every architecture.
+
+  Blocks of `batch_size` architectures are distributed over the local devices;
+  what fits into one block stays on one device, and so does a call inside
+  another `map_archs` or inside any context with a mesh, where placement is the
+  caller's. `f` may close over traced arrays: they are replicated. For `vmap`
+  over many whole searches on several devices, map the searches with this
+  function and let one block hold the architectures of each.
+
+  Args:
+    f: function of one architecture (or of any pytree: an architecture with its
+      key, a seed).
+    archs: pytree whose leaves have a leading axis B.
+    batch_size: architectures that one `vmap` takes; None for one at a time.
+
+  Returns:
+    The results, stacked along a leading axis B.
+
+  Raises:
+    ValueError: if there is no architecture, or if leaves differ in B.
+  """
+  sizes = {leaf.shape[0] for leaf in jax.tree.leaves(archs)}
+  if len(sizes) != 1 or 0 in sizes:
+    raise ValueError(
+        'map_archs needs one common, positive leading axis B of all leaves, '
+        f'got sizes {sorted(sizes)}.')
+  num_archs, batch_size = sizes.pop(), batch_size or 1
+  devices = jax.local_devices()
+  placed = not jax.sharding.get_abstract_mesh().empty
+  if num_archs <= batch_size or len(devices) == 1 or placed:
+    return _map_on_device(f, archs, batch_size)
+
+  # Every device gets as many: repeat the last one, drop the copies' results.
+  padding = -num_archs % len(devices)
+  padded = jax.tree.map(lambda leaf: _repeat_last(leaf, padding), archs)
+  spec = jax.sharding.PartitionSpec(_AXIS)
+  # No checks of replication: they reject loops in `f` whose carry starts from
+  # a constant.
+  results = jax.shard_map(
+      lambda block: _map_on_device(f, block, batch_size),
+      mesh=jax.sharding.Mesh(np.array(devices), (_AXIS,)),
+      in_specs=spec, out_specs=spec, check_vma=False)(padded)
+  return jax.tree.map(lambda leaf: leaf[:num_archs], results)
+
+
+def _map_on_device(f, archs, batch_size):
+  """Apply `f` on one device, `batch_size` architectures at a time."""
+  num_archs = jax.tree.leaves(archs)[0].shape[0]
+  if num_archs == 1:  # No loop, no vmap: XLA does best without.
+    result = f(jax.tree.map(lambda leaf: leaf[0], archs))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], result)
+  if num_archs <= batch_size:
+    return jax.vmap(f)(archs)
+  return lax.map(f, archs, batch_size=batch_size if batch_size > 1 else None)
+
+
+def _repeat_last(leaf, times):
+  if times == 0:
+    return leaf
+  last = jnp.broadcast_to(leaf[-1:], (times, *leaf.shape[1:]))
+  return jnp.concatenate([leaf, last])

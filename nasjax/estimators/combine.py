@@ -1,0 +1,123 @@
+"""Estimators made of functions and of other estimators.
+
+`weighted_product` is equation 2 of M. Tan et al., MnasNet: Platform-Aware
+Neural Architecture Search for Mobile, 2019, https://arxiv.org/abs/1807.11626.
+"""
+from collections.abc import Callable
+import inspect
+
+import jax
+import jax.numpy as jnp
+
+from nasjax.types import Arch, Estimator, Key
+
+
+def takes_fidelity(score: Callable[..., jax.Array]) -> bool:
+  """Return whether a score function has a keyword `fidelity`."""
+  return 'fidelity' in inspect.signature(score).parameters
+
+
+def stateless(score: Callable[[Key, Arch], jax.Array]) -> Estimator:
+  """Return the estimator of a score that is not learned.
+
+  Args:
+    score: `(key, arch) -> f32[]`, higher is better; it may take the keyword
+      `fidelity`.
+
+  Returns:
+    The estimator. Its state is empty and its `update` changes nothing.
+  """
+
+  def init(key):
+    del key
+    return ()
+
+  def update(key, state, batch):
+    del key, batch
+    return state, {}
+
+  def score_at(key, state, arch, fidelity):
+    del state
+    return score(key, arch, fidelity=fidelity)
+
+  def score_in_full(key, state, arch):
+    del state
+    return score(key, arch)
+
+  return Estimator(
+      init, update, score_at if takes_fidelity(score) else score_in_full)
+
+
+def combine(
+    fn: Callable[..., jax.Array], *estimators: Estimator
+) -> Estimator:
+  """Return the estimator `fn(score_1, ..., score_n)`.
+
+  A batch is a sequence with one batch an estimator, None where one is not to
+  be updated. Metrics are named `0_loss`, `1_loss`, ... by position. None of the
+  estimators is asked for less than its full fidelity.
+
+  Args:
+    fn: function of the n scores.
+    *estimators: the estimators.
+
+  Returns:
+    The estimator, whose state is the tuple of theirs.
+  """
+
+  def init(key):
+    keys = jax.random.split(key, len(estimators))
+    return tuple(e.init(k) for k, e in zip(keys, estimators))
+
+  def update(key, state, batch):
+    if len(batch) != len(estimators):
+      raise ValueError(
+          f'A batch of {len(estimators)} combined estimators needs as many '
+          f'parts, got {len(batch)}.')
+    keys = jax.random.split(key, len(estimators))
+    states, metrics = [], {}
+    for i, estimator in enumerate(estimators):
+      new, values = state[i], {}
+      if batch[i] is not None:
+        new, values = estimator.update(keys[i], state[i], batch[i])
+      states.append(new)
+      metrics |= {f'{i}_{name}': value for name, value in values.items()}
+    return tuple(states), metrics
+
+  def score(key, state, arch):
+    keys = jax.random.split(key, len(estimators))
+    return fn(*(
+        e.score(k, s, arch) for k, s, e in zip(keys, state, estimators)))
+
+  return Estimator(init, update, score)
+
+
+def weighted_product(
+    accuracy: Estimator,
+    latency: Estimator,
+    target: float,
+    w: float | tuple[float, float] = -0.07,
+) -> Estimator:
+  """Return accuracy weighted by latency: `ACC (LAT / T)^w`.
+
+  Args:
+    accuracy: estimator of the accuracy, positive.
+    latency: estimator of the latency, in the unit of the target. Its score is
+      the cost itself, not its negative.
+    target: T. With a single `w` it only scales the product.
+    w: the exponent; or a pair, the exponents below and above the target:
+      `(0, -1)` is the hard constraint of the paper.
+
+  Returns:
+    The estimator.
+
+  References:
+    Tan et al., MnasNet, 2019, equations 2 and 3.
+  """
+  below, above = w if isinstance(w, tuple) else (w, w)
+
+  def product(accuracy_score, latency_score):
+    ratio = latency_score / target
+    return accuracy_score * ratio ** jnp.where(ratio <= 1, below, above)
+
+  return combine(product, accuracy, latency)
