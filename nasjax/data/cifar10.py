@@ -21,9 +21,7 @@ import zipfile
 
 import numpy as np
 
-from nasjax.data import arrays
-from nasjax.data import augment
-from nasjax.data import tfds
+from nasjax.data import arrays, augment, tfds
 
 PROTOCOLS = ('halves', 'nasbench201')
 TRAIN_FILES = ('cifar10_train_1of5.npz', 'cifar10_train_2of5.npz')
@@ -76,7 +74,7 @@ def decode(delta: np.ndarray) -> np.ndarray:
 
 def _from_compact(data_dir, names):
   """Return the images of some compact files as one data set."""
-  shapes = dict(delta=('u1', None, 3, 32, 32), labels=('u1', None))
+  shapes = {'delta': ('u1', None, 3, 32, 32), 'labels': ('u1', None)}
   files = [_load(data_dir, name, shapes) for name in names]
   return arrays.from_numpy(
       np.concatenate([decode(file['delta']) for file in files]),
@@ -112,7 +110,7 @@ def read_nasbench201_split(
   Raises:
     ValueError: if the file is absent or is not what it should be.
   """
-  shapes = dict(train=('u2', 25_000), valid=('u2', 25_000))
+  shapes = {'train': ('u2', 25_000), 'valid': ('u2', 25_000)}
   lists = _load(data_dir, SPLIT_FILE, shapes)
   rows = np.sort(np.concatenate([lists['train'], lists['valid']]))
   if not np.array_equal(rows, np.arange(50_000)):
@@ -158,7 +156,7 @@ def load_cifar10(
     rows = np.split(np.arange(num_images), [num_images // 2])
   else:
     rows = read_nasbench201_split(num_images, data_dir)
-  return dict(
-      train=arrays.take(train, rows[0]),
-      valid=arrays.take(train, rows[1]),
-      test=test)
+  return {
+      'train': arrays.take(train, rows[0]),
+      'valid': arrays.take(train, rows[1]),
+      'test': test}

@@ -77,7 +77,7 @@ def batches(
     rows = lax.dynamic_slice_in_dim(order, start, batch_size)
     image = (augment or normalise)(
         jax.random.fold_in(augment_key, t), images[rows])
-    return dict(image=image, label=labels[rows])
+    return {'image': image, 'label': labels[rows]}
 
   return lambda key, t: take(data, key, jnp.asarray(t, jnp.int32))
 
@@ -129,10 +129,10 @@ def evaluation_batches(dataset: arrays.Dataset, batch_size: int) -> Batch:
   position = np.arange(np.prod(shape)).reshape(shape)
   rows = position % num_examples
   image = jnp.asarray(dataset.images[rows])
-  return dict(
-      image=augment_lib.normalise(image, dataset.mean, dataset.std),
-      label=jnp.asarray(dataset.labels[rows]),
-      weight=jnp.asarray(position < num_examples, jnp.float32))
+  return {
+      'image': augment_lib.normalise(image, dataset.mean, dataset.std),
+      'label': jnp.asarray(dataset.labels[rows]),
+      'weight': jnp.asarray(position < num_examples, jnp.float32)}
 
 
 def weighted_mean(
@@ -216,9 +216,9 @@ def stream(
   def batch(t, examples):
     image = np.stack([example['image'] for example in examples])
     label = np.array([example['label'] for example in examples], np.int32)
-    return dict(
-        image=apply(jax.random.fold_in(augment_key, t), image),
-        label=jnp.asarray(label))
+    return {
+        'image': apply(jax.random.fold_in(augment_key, t), image),
+        'label': jnp.asarray(label)}
 
   steps = _read(source, orders, batch_size, start, workers, ahead)
   return (batch(t, examples) for t, examples in steps)
