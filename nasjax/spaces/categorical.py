@@ -174,7 +174,8 @@ def categorical(mask: Mask) -> Space:
       raise ValueError('A space of one architecture has no mutations.')
     chex.assert_trees_all_equal_structs(mask, arch)
     decision_key, choice_key = jax.random.split(key)
-    vector = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)])
+    vector = jnp.concatenate(
+        [jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)])
     decision = jax.random.choice(decision_key, open_decisions)
     count = jnp.asarray(counts, jnp.int32)[decision]
     step = jax.random.randint(choice_key, (), 1, count)

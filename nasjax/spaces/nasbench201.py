@@ -179,7 +179,8 @@ def macs(
   stages = [(channels * 2**s, (image_size // 2**s) ** 2) for s in range(3)]
   stem = 27 * channels * image_size**2
   blocks = sum(
-      (9 * c * c // 2 + 9 * c * c + c * c // 2) * area for c, area in stages[1:])
+      (9 * c * c // 2 + 9 * c * c + c * c // 2) * area
+      for c, area in stages[1:])
   head = stages[-1][0] * num_classes
   costs = [
       cells * sum(k * k * c * c * area for c, area in stages) for k in _KERNELS]

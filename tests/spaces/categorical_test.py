@@ -38,7 +38,8 @@ class CategoricalTest(chex.TestCase):
   def test_sample_is_uniform(self):
     space = categorical.categorical(_mask())
     n = 6000
-    archs = jax.vmap(space.sample)(jax.random.split(jax.random.key(0), n))
+    archs = jax.jit(jax.vmap(space.sample))(
+        jax.random.split(jax.random.key(0), n))
     rows = np.concatenate(jax.tree.leaves(archs), axis=1)
     counts = collections.Counter(map(tuple, rows.tolist()))
     self.assertLen(counts, 12)
@@ -106,9 +107,9 @@ class CategoricalTest(chex.TestCase):
 
   def test_leaves_may_have_several_axes_of_decisions(self):
     space = categorical.categorical({'cells': np.ones((2, 3, 4), bool)})
-    arch = space.sample(jax.random.key(0))
+    arch = jax.jit(space.sample)(jax.random.key(0))
     self.assertEqual(arch['cells'].shape, (2, 3))
-    mutant = space.mutate(jax.random.key(1), arch)
+    mutant = jax.jit(space.mutate)(jax.random.key(1), arch)
     self.assertEqual(int(jnp.sum(mutant['cells'] != arch['cells'])), 1)
 
   def test_sample_and_mutate_do_not_retrace(self):
