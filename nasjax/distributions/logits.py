@@ -1,0 +1,120 @@
+"""What the relaxations share: logits, their mask, likelihood and decision.
+
+Logits are a pytree of `f32[..., D, K]` shaped like a space's mask. A masked
+choice has logit -inf: weight, probability and gradient are exactly zero, and
+what is left is normalised among the allowed choices.
+"""
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from nasjax import choice
+from nasjax.types import Arch, Key, Mask, Params
+
+Derive = Callable[[Arch], Arch]
+
+
+def normal(key: Key, mask: Mask, scale: float) -> Params:
+  """Return random logits `scale * N(0, 1)`.
+
+  Args:
+    key: random key.
+    mask: pytree of `bool[D, K]`, for its shapes.
+    scale: standard deviation.
+
+  Returns:
+    Pytree of `f32[D, K]`.
+  """
+  leaves, structure = jax.tree.flatten(mask)
+  keys = jax.random.split(key, len(leaves))
+  return structure.unflatten([
+      scale * jax.random.normal(k, leaf.shape)
+      for k, leaf in zip(keys, leaves)])
+
+
+def apply_mask(logits: Params, mask: Mask) -> Params:
+  """Return the logits with -inf in place of masked choices.
+
+  Args:
+    logits: pytree of `f32[D, K]`.
+    mask: pytree of `bool[D, K]`.
+
+  Returns:
+    Pytree of `f32[D, K]`.
+  """
+  return jax.tree.map(
+      lambda allowed, leaf: jnp.where(allowed, leaf, -jnp.inf), mask, logits)
+
+
+def gumbel_softmax(key: Key, logits: Params, temperature: float) -> Arch:
+  """Return a sample of the concrete distribution, `softmax((l + G) / tau)`.
+
+  Args:
+    key: random key.
+    logits: pytree of `f32[D, K]`.
+    temperature: tau.
+
+  Returns:
+    Pytree of `f32[D, K]`.
+
+  References:
+    Maddison et al., The Concrete Distribution, ICLR 2017; Jang et al.,
+    Categorical Reparameterization with Gumbel-Softmax, ICLR 2017.
+  """
+  leaves, structure = jax.tree.flatten(logits)
+  keys = jax.random.split(key, len(leaves))
+  return structure.unflatten([
+      jax.nn.softmax((leaf + jax.random.gumbel(k, leaf.shape)) / temperature)
+      for k, leaf in zip(keys, leaves)])
+
+
+def log_prob(logits: Params, arch: Arch) -> jax.Array:
+  """Return the log-probability of independent categorical decisions.
+
+  `sum_d log softmax(l_d)[a_d]`.
+
+  Args:
+    logits: pytree of `f32[D, K]`.
+    arch: pytree of `int32[D]`, or its static form.
+
+  Returns:
+    `f32[]`, -inf if a choice is masked.
+
+  Raises:
+    ValueError: if the architecture is relaxed.
+  """
+
+  def of_leaf(rows, leaf):
+    if not isinstance(leaf, tuple) and choice.is_relaxed(leaf):
+      raise ValueError(
+          'log_prob is of index architectures (int32[D]), got relaxed choices '
+          f'of shape {leaf.shape}.')
+    chosen = jnp.take_along_axis(
+        jax.nn.log_softmax(rows), jnp.asarray(leaf)[..., None], axis=-1)
+    return jnp.sum(chosen)
+
+  return sum(jax.tree.leaves(jax.tree.map(of_leaf, logits, arch)))
+
+
+def decide(logits: Params, weights: Arch, derive: Derive | None) -> Arch:
+  """Return the discrete architecture of relaxed choices.
+
+  Args:
+    logits: pytree of `f32[D, K]`, masked ones -inf.
+    weights: pytree of `f32[D, K]`, the relaxed choices.
+    derive: `(weights) -> arch`, the space's rule; by default the choice of
+      largest weight in each decision, the first of equal ones.
+
+  Returns:
+    Pytree of `int32[D]`.
+  """
+  # An allowed choice outranks a masked one even where its weight underflows.
+  tiny = jnp.finfo(jnp.float32).tiny
+  weights = jax.tree.map(
+      lambda leaf, weight: jnp.where(
+          leaf > -jnp.inf, jnp.maximum(weight, tiny), 0.), logits, weights)
+  if derive is not None:
+    return derive(weights)
+  return jax.tree.map(
+      lambda weight: jnp.argmax(weight, axis=-1).astype(jnp.int32), weights)
