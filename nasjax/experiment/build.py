@@ -3,12 +3,19 @@
 A section is the keyword arguments of a factory plus `name`, where the factory
 lives: a dotted path below `nasjax` (`strategies.evolution.regularized_evolution`)
 or, for code from outside, `package.module:factory` (`optax:sgd`). A value that
-is a section itself is built first. Parameters that the section leaves out are
-taken from the parts that are already built, by their name. Everything that can
-be wrong is checked before the factory is called.
+is a section itself is built first, alone or in a list. Two other values stand
+for objects:
+
+  '@data.train'                           the `train` of the part `data`
+  dict(function='optax:l2_loss', ...)     a function, with arguments fixed
+
+Parameters that the section leaves out are taken from the parts that are already
+built, by their name. Everything that can be wrong is checked before the factory
+is called.
 """
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import difflib
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -31,6 +38,34 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
 def is_section(value: Any) -> bool:
   """Return whether a value of a config describes the call of a factory."""
   return isinstance(value, Mapping) and 'name' in value
+
+
+def is_function(value: Any) -> bool:
+  """Return whether a value of a config stands for a function itself."""
+  return isinstance(value, Mapping) and 'function' in value
+
+
+def is_reference(value: Any) -> bool:
+  """Return whether a value of a config stands for a part: '@data.train'."""
+  return isinstance(value, str) and value.startswith('@')
+
+
+def _look_up(reference, parts):
+  """The part, or the entry of a part, that a reference stands for."""
+  name, *path = reference[1:].split('.')
+  if name not in parts:
+    raise unknown(f'part in {reference!r}:', name, parts)
+  value = parts[name]
+  for key in path:
+    if isinstance(value, Mapping) and key in value:
+      value = value[key]
+    elif not key.startswith('_') and hasattr(value, key):
+      value = getattr(value, key)
+    else:
+      known = value if isinstance(value, Mapping) else getattr(
+          value, '_fields', ())
+      raise unknown(f'entry in {reference!r}:', key, known)
+  return value
 
 
 def _children(package):
@@ -141,9 +176,10 @@ def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
   kinds = [p.kind for p in parameters.values()]
   given = {key: value for key, value in section.items() if key != 'name'}
   for key, value in given.items():
-    nested = [v for v in _items(value) if is_section(v)]
+    nested = [v for v in _items(value)
+              if is_section(v) or is_function(v) or is_reference(v)]
     for item in nested:
-      check(item, parts)
+      _check_nested(item, parts)
     if key in parameters:
       annotation = parameters[key].annotation
       if not nested and not _accepts(annotation, value):
@@ -160,6 +196,43 @@ def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
     raise ValueError(
         f'{name!r} needs {", ".join(map(repr, missing))}: give it as an '
         f'argument or as a section of the config.')
+
+
+def check_values(values: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
+  """Check a dict of sections, functions and references, see `check`."""
+  for key, value in values.items():
+    if not (is_section(value) or is_function(value) or is_reference(value)):
+      raise ValueError(
+          f'{key!r} must be a section (name=...), a function (function=...) or '
+          f"a reference ('@part'), got {value!r}.")
+    _check_nested(value, parts)
+
+
+def build_values(values: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
+  """Build a dict of sections, functions and references, see `build`."""
+  return {key: _make(value, parts) for key, value in values.items()}
+
+
+def _check_nested(item, parts):
+  if is_section(item):
+    check(item, parts)
+  elif is_function(item):
+    known = _signature(resolve(item['function'])).parameters
+    for key in item:
+      if key != 'function' and key not in known:
+        raise unknown(f'argument of {item["function"]!r}:', key, known)
+  elif item[1:].split('.')[0] not in parts:
+    raise unknown(f'part in {item!r}:', item[1:].split('.')[0], parts)
+
+
+def _make(value, parts):
+  if is_section(value):
+    return build(value, **parts)
+  if is_function(value):
+    fixed = {key: v for key, v in value.items() if key != 'function'}
+    function = resolve(value['function'])
+    return functools.partial(function, **fixed) if fixed else function
+  return _look_up(value, parts) if is_reference(value) else value
 
 
 def _items(value):
@@ -188,10 +261,8 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
   for key, value in section.items():
     if key == 'name':
       continue
-    if is_section(value):
-      value = build(value, **parts)
-    elif isinstance(value, tuple | list):
-      value = type(value)(
-          build(v, **parts) if is_section(v) else v for v in value)
-    arguments[key] = value
+    if isinstance(value, tuple | list):
+      arguments[key] = type(value)(_make(v, parts) for v in value)
+    else:
+      arguments[key] = _make(value, parts)
   return factory(**arguments)

@@ -17,7 +17,11 @@ import orbax.checkpoint as ocp
 from nasjax.types import State
 
 
-class StructureError(ValueError):
+class CheckpointError(ValueError):
+  """There are checkpoints, and none can be continued from."""
+
+
+class StructureError(CheckpointError):
   """The state in a checkpoint is not the state of this search."""
 
 
@@ -121,7 +125,7 @@ def restore(
 
   Raises:
     StructureError: if the state has another structure.
-    ValueError: if there are checkpoints and none is whole.
+    CheckpointError: if there are checkpoints and none is whole.
   """
   steps = sorted(folder.all_steps(), reverse=True)
   damaged = []
@@ -141,7 +145,7 @@ def restore(
         folder.delete(bad)
       return step, state
   if damaged:
-    raise ValueError(
+    raise CheckpointError(
         f'No checkpoint in {folder.directory} can be read (steps '
         f'{", ".join(str(step) for step in steps)}). Delete that folder to '
         f'start again from step 0.')

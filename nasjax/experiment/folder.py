@@ -28,6 +28,10 @@ _PACKAGES = ('nasjax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
 _HARMLESS = ('checkpoint_every', 'keep_checkpoints', 'tensorboard')
 
 
+class FolderError(ValueError):
+  """A folder that this run may not or cannot use."""
+
+
 def flatten(tree: Any, prefix: str = '') -> dict[str, Any]:
   """Return the leaves of nested dicts by dotted name."""
   if not isinstance(tree, Mapping):
@@ -65,18 +69,18 @@ def check(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
     Whether the folder already holds this run.
 
   Raises:
-    ValueError: if it is a file, holds something else, or another config.
+    FolderError: if it is a file, holds something else, or another config.
   """
   workdir = pathlib.Path(workdir)
   if not workdir.exists():
     return False
   if not workdir.is_dir():
-    raise ValueError(f'workdir {workdir} is a file; a folder is needed.')
+    raise FolderError(f'workdir {workdir} is a file; a folder is needed.')
   if not (workdir / 'config.json').exists():
     # A process that was killed at once leaves its lock and environment only.
     if any(not item.name.startswith('.') and item.name != 'environment.json'
            for item in workdir.iterdir()):
-      raise ValueError(
+      raise FolderError(
           f'workdir {workdir} is not empty and holds no run (no config.json). '
           f'Choose a new or an empty folder.')
     return False
@@ -84,7 +88,7 @@ def check(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
       metrics.read_json(workdir / 'config.json'),
       metrics.loads(metrics.dumps(config)))
   if found:
-    raise ValueError(
+    raise FolderError(
         f'workdir {workdir} holds a run of another config:\n  '
         + '\n  '.join(found)
         + '\nChoose another folder, or the same config to resume.')
@@ -117,7 +121,7 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> Iterator[bool]:
     Whether the run continues an earlier one.
 
   Raises:
-    ValueError: as `check`, or if the folder cannot be written or another
+    FolderError: as `check`, or if the folder cannot be written or another
       process is running in it.
   """
   workdir = pathlib.Path(workdir)
@@ -127,10 +131,10 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> Iterator[bool]:
       workdir.mkdir(parents=True, exist_ok=True)
       lock = stack.enter_context(open(workdir / '.lock', 'a'))
     except OSError as error:
-      raise ValueError(
+      raise FolderError(
           f'workdir {workdir} cannot be written: {error.strerror}.') from None
     if not _lock(lock):
-      raise ValueError(f'Another process is running in {workdir}.')
+      raise FolderError(f'Another process is running in {workdir}.')
     here = environment()
     if resumed:
       found = differences(metrics.read_json(workdir / 'environment.json'), here)

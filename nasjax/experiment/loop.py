@@ -49,16 +49,21 @@ def _strong(tree):
 
 
 def _update(search, batches):
-  """The jitted step `(state, keys, t) -> (state, metrics)`."""
+  """The step `(state, keys, t) -> (state, metrics)`, which donates the state."""
 
-  def update(state, keys, t):
-    data_key, step_key = keys
-    batch = None if batches is None else batches(data_key, t)
-    state, metrics = search.update(
-        jax.random.fold_in(step_key, t), state, batch)
+  def update(state, key, t, batch):
+    state, metrics = search.update(jax.random.fold_in(key, t), state, batch)
     return _strong(state), metrics
 
-  return jax.jit(update, donate_argnums=0)
+  update = jax.jit(update, donate_argnums=0)
+
+  def step(state, keys, t):
+    # Outside of `update`: traced inside it, a data set that the batches are
+    # taken from would be a constant of the program.
+    batch = None if batches is None else batches(keys[0], t)
+    return update(state, keys[1], t, batch)
+
+  return step
 
 
 def _start(folder, init, key):
@@ -136,19 +141,22 @@ def loop(
     options: Options | None = None,
     snapshot: Callable[[State], dict[str, jax.Array]] | None = None,
     report: Callable[[int, float, dict[str, Any]], None] | None = None,
+    visit: Callable[[int, State], None] | None = None,
 ) -> State:
   """Run a search, or continue it where it was stopped.
 
   Args:
     key: of the run; the same key gives the same files and state.
     search: what to run. Its state is donated to every update.
-    batches: `(key, t) -> batch`, called while tracing, or None.
+    batches: `(key, t) -> batch`, or None. It is called eagerly with the same
+      key in every step, so it may read files; jit it where it is slow.
     num_steps: number of updates.
     directory: the folder of this phase.
     options: how often to write what.
     snapshot: `(state) -> arrays` to store over time, such as alphas.
     report: `(step, steps_per_second, row) -> None`, called for every chunk
       (default: a progress line).
+    visit: `(step, state) -> None`, called before every checkpoint.
 
   Returns:
     The state after `num_steps` updates.
@@ -194,6 +202,8 @@ def loop(
       if step % draw_every == 0 or step == num_steps:
         store_snapshot(step, state)
       if step % save_every == 0 or step == num_steps:
+        if visit is not None:
+          visit(step, state)
         checkpoint.save(folder, step, state)
   return state
 

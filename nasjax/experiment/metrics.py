@@ -6,6 +6,7 @@ written as the strings 'NaN', 'Infinity' and '-Infinity', which keeps every line
 strict JSON; float32 values are written with the digits that identify them.
 """
 from collections.abc import Callable, Iterable, Mapping
+import importlib.util
 import json
 import math
 import os
@@ -129,6 +130,14 @@ def column(rows: Iterable[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
           np.asarray([row[name] for row in rows], float))
 
 
+def require_tensorboard() -> None:
+  """Raise a ValueError that says what to install if tensorboardX is absent."""
+  if importlib.util.find_spec('tensorboardX') is None:
+    raise ValueError(
+        'config.tensorboard needs tensorboardX: pip install tensorboardX, or '
+        'set config.tensorboard = False (metrics.jsonl is always written).')
+
+
 def tensorboard(directory: pathlib.Path) -> Callable[[Row], None]:
   """Return a function that writes the scalars of a row for TensorBoard.
 
@@ -141,13 +150,9 @@ def tensorboard(directory: pathlib.Path) -> Callable[[Row], None]:
   Raises:
     ValueError: if tensorboardX is not installed.
   """
-  try:
-    import tensorboardX  # optional: only imported when it is asked for
-  except ImportError:
-    raise ValueError(
-        'config.tensorboard needs tensorboardX: pip install tensorboardX, or '
-        'set config.tensorboard = False (metrics.jsonl is always written).'
-    ) from None
+  require_tensorboard()
+  import tensorboardX  # optional: only imported when it is asked for
+
   writer = tensorboardX.SummaryWriter(str(directory))
 
   def write(row):

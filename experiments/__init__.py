@@ -1,0 +1,1 @@
+"""The launchers: `python -m experiments.search --help`."""

@@ -1,0 +1,24 @@
+"""Makes report.html of a run folder again; the run may be alive or dead.
+
+  python -m experiments.report --workdir=runs/darts_digits
+"""
+from collections.abc import Sequence
+
+from absl import app
+from absl import flags
+
+from nasjax import experiment
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'The run folder.')
+flags.mark_flag_as_required('workdir')
+
+
+def main(argv: Sequence[str]) -> None:
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  with experiment.launch.clear_errors():
+    print(experiment.report.write(_WORKDIR.value))
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,110 @@
+"""What the launchers share: JAX set up before it starts, mistakes without noise."""
+from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import os
+import pathlib
+import sys
+from typing import Any
+
+from absl import logging
+import jax
+
+from nasjax.experiment import build
+from nasjax.experiment import checkpoint
+from nasjax.experiment import folder
+from nasjax.experiment import loop
+from nasjax.experiment import results
+from nasjax.experiment import run
+
+_DEVICE_FLAG = '--xla_force_host_platform_device_count'
+CACHE_DIR = '~/.cache/nasjax/xla'
+
+
+def set_up_jax(cache_dir: str | None = None) -> None:
+  """Give JAX one CPU device a core and a folder for compiled programs.
+
+  Also silences the libraries that log every file they write.
+
+  It must come before the first computation. `XLA_FLAGS` that name a number of
+  devices are respected, and so is `JAX_COMPILATION_CACHE_DIR`.
+
+  Args:
+    cache_dir: folder for compiled programs; '' for none.
+  """
+  logging.set_verbosity(logging.WARNING)
+  flags = os.environ.get('XLA_FLAGS', '')
+  if _DEVICE_FLAG not in flags:
+    os.environ['XLA_FLAGS'] = f'{flags} {_DEVICE_FLAG}={os.cpu_count()}'.strip()
+  if cache_dir is None:
+    cache_dir = os.environ.get('JAX_COMPILATION_CACHE_DIR', CACHE_DIR)
+  if cache_dir:
+    jax.config.update(
+        'jax_compilation_cache_dir', str(pathlib.Path(cache_dir).expanduser()))
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
+
+
+@contextlib.contextmanager
+def clear_errors() -> Iterator[None]:
+  """Turn a user's mistake into a message and exit status 1."""
+  try:
+    yield
+  except ValueError as error:
+    print(f'Error: {error}', file=sys.stderr)
+    sys.exit(1)
+
+
+def finish(job: run.Job) -> None:
+  """Run a prepared job and print its results.
+
+  Args:
+    job: from `run.prepare`.
+  """
+  try:
+    outcome = run.execute(job)
+  except (loop.Diverged, folder.FolderError, checkpoint.CheckpointError) as e:
+    print(f'Error: {e}', file=sys.stderr)
+    sys.exit(1)
+  print(results.text(outcome['rows'], outcome['summary']))
+  print(f'\nReport: {job.workdir / "report.html"}')
+
+
+def override(config: Any, name: str, value: Any) -> None:
+  """Set a value of a config by its dotted name.
+
+  Args:
+    config: a `ConfigDict` or nested dicts.
+    name: such as 'search.population'.
+    value: of the type that is there.
+
+  Raises:
+    ValueError: if there is no such key.
+  """
+  *path, last = name.split('.')
+  for key in path:
+    if key not in config:
+      raise build.unknown(f'config key in {name!r}:', key, list(config))
+    config = config[key]
+  if last not in config:
+    raise build.unknown(f'config key in {name!r}:', last, list(config))
+  config[last] = value
+
+
+def apply_sweep(
+    config: Any, points: Sequence[Mapping[str, Any]], index: int
+) -> None:
+  """Apply one point of a sweep to a config.
+
+  Args:
+    config: a `ConfigDict`.
+    points: dicts of values by dotted name, what `sweep()` of a config returns.
+    index: which of them.
+
+  Raises:
+    ValueError: if there is no such point or key.
+  """
+  if not 0 <= index < len(points):
+    raise ValueError(
+        f'--sweep_index={index}: the sweep has {len(points)} points, '
+        f'0 to {len(points) - 1}.')
+  for name, value in points[index].items():
+    override(config, name, value)

@@ -1,0 +1,125 @@
+"""The plots of a report: curves, heat maps over time, scatter.
+
+Every function returns a figure of its own; nothing depends on a display or on
+matplotlib's global state.
+"""
+from collections.abc import Mapping, Sequence
+import io
+from typing import Any
+
+from matplotlib import figure
+import numpy as np
+
+from nasjax.experiment import metrics
+
+_COLOURS = ('#2f6db3', '#c2543a', '#3d8b57', '#8a5aa8', '#b8860b', '#4a9aa5')
+
+
+def png(drawing: figure.Figure, dots_per_inch: int = 110) -> bytes:
+  """Return a figure as the bytes of a PNG file."""
+  buffer = io.BytesIO()
+  drawing.savefig(buffer, format='png', dpi=dots_per_inch, bbox_inches='tight',
+                  facecolor='white')
+  return buffer.getvalue()
+
+
+def _axes(title, xlabel, ylabel, size=(5.6, 3.2)):
+  axes = figure.Figure(figsize=size, layout='constrained').subplots()
+  axes.set_title(title, fontsize=10)
+  axes.set_xlabel(xlabel, fontsize=8)
+  axes.set_ylabel(ylabel, fontsize=8)
+  axes.tick_params(labelsize=8)
+  axes.spines[['top', 'right']].set_visible(False)
+  axes.grid(alpha=.25, linewidth=.6)
+  return axes
+
+
+def curves(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], title: str = ''
+) -> figure.Figure:
+  """Draw metrics over steps; of several seeds the mean and one deviation.
+
+  Args:
+    rows: of metrics.jsonl.
+    names: metrics that share a unit, numbers or [S].
+    title: above the plot.
+
+  Returns:
+    The figure.
+  """
+  axes = _axes(title, 'step', '')
+  for name, colour in zip(names, _COLOURS * len(names)):
+    steps, value = metrics.column(rows, name)
+    value = np.where(np.isfinite(value), value, np.nan)
+    value = value.reshape(len(value), -1)
+    counts = np.maximum(np.isfinite(value).sum(1), 1)
+    mean = np.nansum(value, 1) / counts
+    spread = np.sqrt(np.nansum((value - mean[:, None]) ** 2, 1) / counts)
+    mean = np.where(np.isfinite(value).any(1), mean, np.nan)
+    axes.plot(steps, mean, color=colour, linewidth=1.4, label=name)
+    if value.shape[1] > 1:
+      axes.fill_between(steps, mean - spread, mean + spread, color=colour,
+                        alpha=.18, linewidth=0)
+  axes.legend(fontsize=8, frameon=False)
+  return axes.figure
+
+
+def heat_map(
+    steps: Any, values: Any, title: str = '', labels: Sequence[str] = ()
+) -> figure.Figure:
+  """Draw how the weights of choices change over a search.
+
+  Args:
+    steps: [T].
+    values: [T, D, K], one row of the map for each of D * K; rows that do not
+      sum to one over K are shown as their softmax.
+    title: above the plot.
+    labels: names of the K options.
+
+  Returns:
+    The figure.
+  """
+  values = np.asarray(values, float)
+  if not (np.allclose(values.sum(-1), 1, atol=1e-3) and values.min() >= 0):
+    values = np.exp(values - values.max(-1, keepdims=True))
+    values = values / values.sum(-1, keepdims=True)
+  num_steps, num_decisions, num_options = values.shape
+  rows = values.reshape(num_steps, -1).T
+  axes = _axes(title, 'step', 'decision',
+               (5.6, min(12, 1.2 + .11 * len(rows))))
+  image = axes.pcolormesh(
+      np.arange(num_steps + 1), np.arange(len(rows) + 1), rows, cmap='viridis',
+      vmin=0, vmax=max(float(rows.max()), 1e-9), rasterized=True)
+  axes.invert_yaxis()
+  axes.hlines(np.arange(1, num_decisions) * num_options, 0, num_steps,
+              color='white', linewidth=.8)
+  shown = np.unique(np.linspace(0, num_steps - 1, min(6, num_steps)).astype(int))
+  axes.set_xticks(shown + .5, [str(int(np.asarray(steps)[i])) for i in shown])
+  axes.set_yticks((np.arange(num_decisions) + .5) * num_options,
+                  [str(i) for i in range(num_decisions)])
+  if len(labels) == num_options and num_decisions == 1:
+    axes.set_yticks(np.arange(num_options) + .5, labels)
+  axes.figure.colorbar(image, ax=axes).ax.tick_params(labelsize=7)
+  return axes.figure
+
+
+def scatter(
+    groups: Mapping[str, tuple[Any, Any]], xlabel: str, ylabel: str,
+    title: str = '',
+) -> figure.Figure:
+  """Draw groups of points, such as accuracy over parameters.
+
+  Args:
+    groups: (x [N], y [N]) by name.
+    xlabel: of the horizontal axis.
+    ylabel: of the vertical axis.
+    title: above the plot.
+
+  Returns:
+    The figure.
+  """
+  axes = _axes(title, xlabel, ylabel)
+  for (name, (x, y)), colour in zip(groups.items(), _COLOURS * len(groups)):
+    axes.scatter(x, y, s=22, color=colour, alpha=.75, linewidths=0, label=name)
+  axes.legend(fontsize=8, frameon=False)
+  return axes.figure

@@ -1,0 +1,146 @@
+"""The config of a job: what may be in it, and the checks before any work.
+
+Numbers at the top level: see `SCALARS`. Sections (each is the call of a factory,
+see `build.py`) are built in the order of `SECTIONS`; each may use those before
+it, by name. Only `search` is required.
+
+  data         whatever the others refer to, e.g. '@data.train'
+  batches      `(key, t) -> batch` of the search
+  space, network, distribution, optimizer, init_params, loss, estimator,
+  strategy     parts of the search
+  search       the `Search`
+  snapshot     `(state) -> arrays` stored over time (default: arch_params)
+  describe     columns of the results table by name, each a section or function
+               that gives `(arch) -> f32[]` (parameters, MACs) or an `Estimator`
+               without training (the test accuracy of a table)
+  evaluation   trains what was found beside random architectures; besides the
+               arguments of its factory it has the keys of `EVALUATION`
+"""
+from collections.abc import Mapping
+from typing import Any
+
+from nasjax.experiment import build
+
+# name: (type, default or None where it is required or depends on num_steps)
+SCALARS = {
+    'seed': (int, 0),
+    'num_seeds': (int, 1),  # independent repetitions of the search
+    'num_steps': (int, None),
+    'seed_batch_size': (int, None),  # seeds in one vmap: all for tables
+    'num_random': (int, 0),  # random architectures to compare with
+    'top_k': (int, 10),  # architectures to export for each seed
+    'arch_batch_size': (int, None),
+    'eval_every': (int, None),
+    'log_every': (int, 1),
+    'checkpoint_every': (int, None),
+    'keep_checkpoints': (int, 3),
+    'tensorboard': (bool, False),
+    'spec': (str, None),  # file of architectures to train, instead of a search
+}
+SECTIONS = (
+    'data', 'batches', 'space', 'network', 'distribution', 'optimizer',
+    'init_params', 'loss', 'estimator', 'strategy', 'search', 'snapshot',
+    'describe', 'evaluation')
+# Keys of the evaluation section that the job itself reads.
+EVALUATION = {'num_steps': None, 'num_repeats': 1, 'batches': None}
+_MAY_BE_ZERO = ('seed', 'num_random')
+
+
+def plain(config: Any) -> dict[str, Any]:
+  """Return a config as nested dicts, with references resolved.
+
+  Args:
+    config: a `ConfigDict`, or nested mappings.
+
+  Returns:
+    New nested dicts.
+
+  Raises:
+    ValueError: if it is neither.
+  """
+  if hasattr(config, 'to_dict'):
+    config = config.to_dict()
+  if not isinstance(config, Mapping):
+    raise ValueError(f'A config must be a mapping, got {type(config)}.')
+  return {key: plain(value) if isinstance(value, Mapping) else value
+          for key, value in config.items()}
+
+
+def _check_scalar(key, value):
+  kind, default = SCALARS[key]
+  if value is None and default is None and key != 'num_steps':
+    return
+  if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    raise ValueError(
+        f'config.{key} must be {kind.__name__}, got {value!r}.')
+  low = 0 if key in _MAY_BE_ZERO else 1
+  if kind is int and value < low:
+    raise ValueError(f'config.{key} must be at least {low}, got {value}.')
+
+
+def _check_evaluation(section, parts):
+  options, section = split_evaluation(section)
+  for key in ('num_steps', 'num_repeats'):
+    value = options[key]
+    if not isinstance(value, int) or value < 1:
+      raise ValueError(
+          f'config.evaluation.{key} must be a positive int, got {value!r}.')
+  if options['batches'] is not None:
+    build.check(options['batches'], parts)
+  build.check(section, parts + ['archs', 'rows'])
+
+
+def split_evaluation(
+    section: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+  """Return the job's own keys of the evaluation section, and all others."""
+  return ({key: section.get(key, default)
+           for key, default in EVALUATION.items()},
+          {key: value for key, value in section.items()
+           if key not in EVALUATION})
+
+
+def check(config: Mapping[str, Any]) -> dict[str, Any]:
+  """Check a whole config and fill in defaults, without building anything.
+
+  Args:
+    config: from `plain`.
+
+  Returns:
+    The resolved config: all of `SCALARS`, and the sections that are given.
+
+  Raises:
+    ValueError: for the first thing that is unknown, missing or of a wrong type.
+  """
+  for key in config:
+    if key not in SCALARS and key not in SECTIONS:
+      raise build.unknown('config key', key, (*SCALARS, *SECTIONS))
+  resolved = {key: config.get(key, default)
+              for key, (_, default) in SCALARS.items()}
+  for key, value in resolved.items():
+    _check_scalar(key, value)
+  sections = {key: config[key] for key in SECTIONS
+              if config.get(key) is not None}
+  if 'search' not in sections:
+    raise ValueError(
+        'The config has no section "search". It has: '
+        f'{", ".join(sections) or "no section"}.')
+  parts = list(SCALARS)
+  for key, section in sections.items():
+    try:
+      if key == 'evaluation':
+        _check_evaluation(section, parts)
+      elif key == 'describe':
+        build.check_values(section, parts)
+      else:
+        build.check(section, parts)
+    except ValueError as error:
+      raise ValueError(f'config.{key}: {error}') from None
+    parts.append(key)
+  if resolved['spec'] is not None and 'evaluation' not in sections:
+    raise ValueError('Training of config.spec needs config.evaluation.')
+  if (resolved['num_random'] or 'evaluation' in sections) and (
+      'space' not in sections):
+    raise ValueError(
+        'Random architectures and an evaluation need config.space.')
+  return resolved | sections
