@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from nasjax import data
-from nasjax.data import augment, cifar10, checks
+from nasjax.data import augment, checks, cifar10
 
 
 def _encode(images):
@@ -29,8 +29,9 @@ def _write(folder, **changes):
     content = {
         'delta': _encode(_images(4, seed)),
         'labels': np.array([3, 9, 0, seed], np.uint8)} | changes
-    content = {key: value for key, value in content.items() if value is not None}
-    np.savez(folder / name, **content)
+    np.savez(
+        folder / name,
+        **{key: x for key, x in content.items() if x is not None})
 
 
 def test_decoding_inverts_the_format():
