@@ -3,9 +3,10 @@
 A split has a purpose and keeps to it: 'train' and 'valid' steer a search,
 'test' is only reported. The names are the user's; `split` makes them disjoint.
 
-The digits are the test set of E. Alpaydin and C. Kaynak, "Optical Recognition
-of Handwritten Digits", 1998, https://doi.org/10.24432/C50P49, as embedded in
-scikit-learn: real images, and nothing to download.
+The digits are the test set of E. Alpaydin, "Optical Recognition of Handwritten
+Digits", UCI, 1998, as embedded in scikit-learn: real images by 13 writers,
+and nothing to download.
+https://archive.ics.uci.edu/ml/datasets/Optical+Recognition+of+Handwritten+Digits
 """
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -122,6 +123,7 @@ def split(
       are.
   """
   ends = _boundaries(sizes, len(dataset.labels))
+  # RandomState: unlike Generator, it promises the same stream for ever.
   order = np.random.RandomState(seed).permutation(len(dataset.labels))
   if stratified:
     # Every class is spread evenly over the rows: any slice has a fair share.
