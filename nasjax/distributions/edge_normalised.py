@@ -5,6 +5,7 @@ Partial Channel Connections for Memory-Efficient Architecture Search, ICLR 2020,
 https://arxiv.org/abs/1907.05737, section 3.3. Partial channels are a matter of
 the network.
 """
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -36,16 +37,17 @@ def edge_weights(logits: jax.Array, targets: Sequence[int]) -> jax.Array:
   """
   target = np.asarray(targets)
   same_node = np.broadcast_to(
-      target[:, None] == target, logits.shape + target.shape)
+    target[:, None] == target, logits.shape + target.shape
+  )
   rows = jnp.where(same_node, logits[..., None, :], -jnp.inf)
   return jnp.exp(logits - nn.logsumexp(rows, axis=-1))
 
 
 def edge_normalised(
-    space: Space,
-    targets: Sequence[int],
-    init_scale: float = 1e-3,
-    derive: logits_lib.Derive | None = None,
+  space: Space,
+  targets: Sequence[int],
+  init_scale: float = 1e-3,
+  derive: logits_lib.Derive | None = None,
 ) -> Distribution:
   """Return the relaxation `softmax_k(alpha_e) softmax_{e -> node}(beta)`.
 
@@ -71,24 +73,29 @@ def edge_normalised(
   for leaf in jax.tree.leaves(space.mask):
     if leaf.shape[-2] != len(targets):
       raise ValueError(
-          f'{len(targets)} targets need leaves of as many edges, got a mask of '
-          f'shape {leaf.shape}.')
+        f'{len(targets)} targets need leaves of as many edges, got a mask of '
+        f'shape {leaf.shape}.'
+      )
 
   def masked(params):
     return logits_lib.apply_mask(params.operations, space.mask)
 
   def weigh(params):
     return jax.tree.map(
-        lambda ops, beta: (
-            nn.softmax(ops) * edge_weights(beta, targets)[..., None]),
-        masked(params), params.edges)
+      lambda ops, beta: (
+        nn.softmax(ops) * edge_weights(beta, targets)[..., None]
+      ),
+      masked(params),
+      params.edges,
+    )
 
   def init(key: Key) -> EdgeParams:
     operations_key, edges_key = jax.random.split(key)
     each_edge = jax.tree.map(lambda leaf: leaf[..., 0], space.mask)
     return EdgeParams(
-        operations=logits_lib.normal(operations_key, space.mask, init_scale),
-        edges=logits_lib.normal(edges_key, each_edge, init_scale))
+      operations=logits_lib.normal(operations_key, space.mask, init_scale),
+      edges=logits_lib.normal(edges_key, each_edge, init_scale),
+    )
 
   def sample(key: Key, params: EdgeParams) -> Arch:
     del key  # not random

@@ -3,6 +3,7 @@
 S. Xie, H. Zheng, C. Liu and L. Lin, SNAS: Stochastic Neural Architecture
 Search, ICLR 2019, https://arxiv.org/abs/1812.09926, equation 5.
 """
+
 from typing import NamedTuple
 
 import jax
@@ -21,10 +22,10 @@ class GumbelParams(NamedTuple):
 
 
 def gumbel(
-    space: Space,
-    temperature: float = 1.,
-    init_scale: float = 1e-3,
-    derive: logits_lib.Derive | None = None,
+  space: Space,
+  temperature: float = 1.0,
+  init_scale: float = 1e-3,
+  derive: logits_lib.Derive | None = None,
 ) -> Distribution:
   """Return the relaxation `softmax((alpha + G) / tau)`, G standard Gumbel.
 
@@ -52,12 +53,14 @@ def gumbel(
 
   def init(key: Key) -> GumbelParams:
     return GumbelParams(
-        logits=logits_lib.normal(key, space.mask, init_scale),
-        temperature=jnp.asarray(temperature, jnp.float32))
+      logits=logits_lib.normal(key, space.mask, init_scale),
+      temperature=jnp.asarray(temperature, jnp.float32),
+    )
 
   def sample(key: Key, params: GumbelParams) -> Arch:
     return logits_lib.gumbel_softmax(
-        key, masked(params), lax.stop_gradient(params.temperature))
+      key, masked(params), lax.stop_gradient(params.temperature)
+    )
 
   def log_prob(params: GumbelParams, arch: Arch) -> jax.Array:
     return logits_lib.log_prob(masked(params), arch)
@@ -65,6 +68,7 @@ def gumbel(
   def mode(params: GumbelParams) -> Arch:
     logits = masked(params)
     return logits_lib.decide(
-        logits, jax.tree.map(jax.nn.softmax, logits), derive)
+      logits, jax.tree.map(jax.nn.softmax, logits), derive
+    )
 
   return Distribution(init, sample, log_prob, mode)

@@ -4,6 +4,7 @@ Logits are a pytree of `f32[..., D, K]` shaped like a space's mask. A masked
 choice has logit -inf: weight, probability and gradient are exactly zero, and
 what is left is normalised among the allowed choices.
 """
+
 from collections.abc import Callable
 
 import jax
@@ -28,9 +29,9 @@ def normal(key: Key, mask: Mask, scale: float) -> Params:
   """
   leaves, structure = jax.tree.flatten(mask)
   keys = jax.random.split(key, len(leaves))
-  return structure.unflatten([
-      scale * jax.random.normal(k, leaf.shape)
-      for k, leaf in zip(keys, leaves)])
+  return structure.unflatten(
+    [scale * jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves)]
+  )
 
 
 def apply_mask(logits: Params, mask: Mask) -> Params:
@@ -44,7 +45,8 @@ def apply_mask(logits: Params, mask: Mask) -> Params:
     Pytree of `f32[D, K]`.
   """
   return jax.tree.map(
-      lambda allowed, leaf: jnp.where(allowed, leaf, -jnp.inf), mask, logits)
+    lambda allowed, leaf: jnp.where(allowed, leaf, -jnp.inf), mask, logits
+  )
 
 
 def gumbel_softmax(key: Key, logits: Params, temperature: float) -> Arch:
@@ -64,9 +66,12 @@ def gumbel_softmax(key: Key, logits: Params, temperature: float) -> Arch:
   """
   leaves, structure = jax.tree.flatten(logits)
   keys = jax.random.split(key, len(leaves))
-  return structure.unflatten([
+  return structure.unflatten(
+    [
       jax.nn.softmax((leaf + jax.random.gumbel(k, leaf.shape)) / temperature)
-      for k, leaf in zip(keys, leaves)])
+      for k, leaf in zip(keys, leaves)
+    ]
+  )
 
 
 def log_prob(logits: Params, arch: Arch) -> jax.Array:
@@ -88,10 +93,12 @@ def log_prob(logits: Params, arch: Arch) -> jax.Array:
   def of_leaf(rows, leaf):
     if not isinstance(leaf, tuple) and choice.is_relaxed(leaf):
       raise ValueError(
-          'log_prob is of index architectures (int32[D]), got relaxed choices '
-          f'of shape {leaf.shape}.')
+        'log_prob is of index architectures (int32[D]), got relaxed choices '
+        f'of shape {leaf.shape}.'
+      )
     chosen = jnp.take_along_axis(
-        jax.nn.log_softmax(rows), jnp.asarray(leaf)[..., None], axis=-1)
+      jax.nn.log_softmax(rows), jnp.asarray(leaf)[..., None], axis=-1
+    )
     return jnp.sum(chosen)
 
   return sum(jax.tree.leaves(jax.tree.map(of_leaf, logits, arch)))
@@ -112,9 +119,14 @@ def decide(logits: Params, weights: Arch, derive: Derive | None) -> Arch:
   # An allowed choice outranks a masked one even where its weight underflows.
   tiny = jnp.finfo(jnp.float32).tiny
   weights = jax.tree.map(
-      lambda leaf, weight: jnp.where(
-          leaf > -jnp.inf, jnp.maximum(weight, tiny), 0.), logits, weights)
+    lambda leaf, weight: jnp.where(
+      leaf > -jnp.inf, jnp.maximum(weight, tiny), 0.0
+    ),
+    logits,
+    weights,
+  )
   if derive is not None:
     return derive(weights)
   return jax.tree.map(
-      lambda weight: jnp.argmax(weight, axis=-1).astype(jnp.int32), weights)
+    lambda weight: jnp.argmax(weight, axis=-1).astype(jnp.int32), weights
+  )

@@ -4,6 +4,7 @@ A subspace is a mask. `space.restrict` fixes one when a distribution is built;
 here it may also be an array of a jitted program, so that one program searches
 many subspaces, as in pruning (RADARS) or few-shot splitting.
 """
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +17,10 @@ def _check(mask: Mask) -> None:
   for leaf in jax.tree.leaves(mask):
     if not isinstance(leaf, jax.core.Tracer) and not np.all(np.any(leaf, -1)):
       raise ValueError(
-          'The mask leaves no choice for the decisions '
-          f'{np.argwhere(~np.any(leaf, -1)).tolist()} of a leaf of shape '
-          f'{leaf.shape}.')
+        'The mask leaves no choice for the decisions '
+        f'{np.argwhere(~np.any(leaf, -1)).tolist()} of a leaf of shape '
+        f'{leaf.shape}.'
+      )
 
 
 def masked(distribution: Distribution, mask: Mask) -> Distribution:
@@ -46,21 +48,27 @@ def masked(distribution: Distribution, mask: Mask) -> Distribution:
   shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(mask)]
 
   def is_logits(node):
-    return (jax.tree.structure(node) == structure
-            and [jnp.shape(leaf) for leaf in jax.tree.leaves(node)] == shapes)
+    return (
+      jax.tree.structure(node) == structure
+      and [jnp.shape(leaf) for leaf in jax.tree.leaves(node)] == shapes
+    )
 
   def restrict(params):
     return jax.tree.map(
-        lambda node: (
-            logits_lib.apply_mask(node, mask) if is_logits(node) else node),
-        params, is_leaf=is_logits)
+      lambda node: (
+        logits_lib.apply_mask(node, mask) if is_logits(node) else node
+      ),
+      params,
+      is_leaf=is_logits,
+    )
 
   params = jax.eval_shape(distribution.init, jax.random.key(0))
   if not any(map(is_logits, jax.tree.leaves(params, is_leaf=is_logits))):
     raise ValueError(
-        f'The mask has the shapes {jax.tree.map(jnp.shape, mask)}, but the '
-        'distribution has no such logits: its params have the shapes '
-        f'{jax.tree.map(lambda leaf: leaf.shape, params)}.')
+      f'The mask has the shapes {jax.tree.map(jnp.shape, mask)}, but the '
+      'distribution has no such logits: its params have the shapes '
+      f'{jax.tree.map(lambda leaf: leaf.shape, params)}.'
+    )
 
   def sample(key: Key, params: Params) -> Arch:
     return distribution.sample(key, restrict(params))

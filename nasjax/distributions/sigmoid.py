@@ -3,6 +3,7 @@
 X. Chu, T. Zhou, B. Zhang and J. Li, Fair DARTS: Eliminating Unfair Advantages
 in Differentiable Architecture Search, ECCV 2020, https://arxiv.org/abs/1911.12126.
 """
+
 import jax
 import jax.numpy as jnp
 
@@ -12,11 +13,11 @@ from nasjax.types import Arch, Distribution, Key, Params, Space
 
 
 def sigmoid(
-    space: Space,
-    init_scale: float = 0.,
-    derive: logits_lib.Derive | None = None,
-    threshold: float = 0.,
-    none: int = 0,
+  space: Space,
+  init_scale: float = 0.0,
+  derive: logits_lib.Derive | None = None,
+  threshold: float = 0.0,
+  none: int = 0,
 ) -> Distribution:
   """Return the relaxation `sigmoid(alpha)`: choices that do not compete.
 
@@ -56,8 +57,12 @@ def sigmoid(
     logits = masked(params)
     on = choice.one_hot(arch, space.mask)
     terms = jax.tree.map(
-        lambda leaf, is_on: jnp.sum(
-            jax.nn.log_sigmoid(jnp.where(is_on > 0, leaf, -leaf))), logits, on)
+      lambda leaf, is_on: jnp.sum(
+        jax.nn.log_sigmoid(jnp.where(is_on > 0, leaf, -leaf))
+      ),
+      logits,
+      on,
+    )
     return sum(jax.tree.leaves(terms))
 
   def mode(params: Params) -> Arch:

@@ -3,6 +3,7 @@
 H. Liu, K. Simonyan and Y. Yang, DARTS: Differentiable Architecture Search, ICLR
 2019, https://arxiv.org/abs/1806.09055, equation 2.
 """
+
 import jax
 
 from nasjax.distributions import logits as logits_lib
@@ -10,9 +11,9 @@ from nasjax.types import Arch, Distribution, Key, Params, Space
 
 
 def softmax(
-    space: Space,
-    init_scale: float = 1e-3,
-    derive: logits_lib.Derive | None = None,
+  space: Space,
+  init_scale: float = 1e-3,
+  derive: logits_lib.Derive | None = None,
 ) -> Distribution:
   """Return the relaxation `softmax(alpha)` of every decision.
 
@@ -48,6 +49,7 @@ def softmax(
   def mode(params: Params) -> Arch:
     logits = masked(params)
     return logits_lib.decide(
-        logits, jax.tree.map(jax.nn.softmax, logits), derive)
+      logits, jax.tree.map(jax.nn.softmax, logits), derive
+    )
 
   return Distribution(init, sample, log_prob, mode)

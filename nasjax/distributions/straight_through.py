@@ -9,6 +9,7 @@ Deviations
     without meaning. Here that gradient is either the operations' own (all are
     computed) or zero (`drawn_only`).
 """
+
 import jax
 from jax import lax
 import jax.numpy as jnp
@@ -19,11 +20,11 @@ from nasjax.types import Arch, Distribution, Key, Space
 
 
 def straight_through(
-    space: Space,
-    temperature: float = 10.,
-    init_scale: float = 1e-3,
-    derive: logits_lib.Derive | None = None,
-    drawn_only: bool = False,
+  space: Space,
+  temperature: float = 10.0,
+  init_scale: float = 1e-3,
+  derive: logits_lib.Derive | None = None,
+  drawn_only: bool = False,
 ) -> Distribution:
   """Return one-hot samples whose gradient is that of the Gumbel softmax.
 
@@ -57,4 +58,5 @@ def straight_through(
     return jax.tree.map(harden, relaxation.sample(key, params))
 
   return Distribution(
-      relaxation.init, sample, relaxation.log_prob, relaxation.mode)
+    relaxation.init, sample, relaxation.log_prob, relaxation.mode
+  )

@@ -5,6 +5,7 @@ NAS-Bench-201 cell, the kernel, width and depth of the blocks of a mobile
 network. A subspace is a mask, and the intersection of subspaces the AND of
 their masks, as in few-shot splitting or pruning of operations.
 """
+
 import math
 from typing import Any
 
@@ -20,8 +21,11 @@ _MAX_INDEX = 2**31 - 1  # an architecture's number is an int32
 
 
 def _is_shape(node: Any) -> bool:
-  return (isinstance(node, tuple) and len(node) == 2
-          and all(isinstance(size, int) for size in node))
+  return (
+    isinstance(node, tuple)
+    and len(node) == 2
+    and all(isinstance(size, int) for size in node)
+  )
 
 
 def check_mask(mask: Mask) -> Mask:
@@ -44,12 +48,14 @@ def check_mask(mask: Mask) -> Mask:
     leaf = np.ones(leaf, bool) if _is_shape(leaf) else np.asarray(leaf)
     if leaf.dtype != bool or leaf.ndim < 2:
       raise ValueError(
-          f'{name}: a mask is bool[D, K], got {leaf.dtype}{leaf.shape}.')
+        f'{name}: a mask is bool[D, K], got {leaf.dtype}{leaf.shape}.'
+      )
     empty = np.argwhere(~leaf.any(-1))
     if empty.size:
       raise ValueError(
-          f'{name}: no choice is left for decision(s) {empty.tolist()} of a '
-          f'mask of shape {leaf.shape}.')
+        f'{name}: no choice is left for decision(s) {empty.tolist()} of a '
+        f'mask of shape {leaf.shape}.'
+      )
     return leaf
 
   return jax.tree_util.tree_map_with_path(check, mask, is_leaf=_is_shape)
@@ -73,7 +79,8 @@ def intersect(mask: Mask, other: Mask) -> Mask:
   other_shapes = jax.tree.map(np.shape, other)
   if shapes != other_shapes:
     raise ValueError(
-        f'The mask must have the shapes {shapes}, got {other_shapes}.')
+      f'The mask must have the shapes {shapes}, got {other_shapes}.'
+    )
   return check_mask(jax.tree.map(np.logical_and, mask, other))
 
 
@@ -103,9 +110,12 @@ def contains(arch: Arch, mask: Mask) -> jax.Array:
     `bool[]`.
   """
   allowed = jax.tree.map(
-      lambda allowed, leaf: jnp.all(
-          jnp.any(choice.one_hot(leaf, allowed).astype(bool) & allowed, -1)),
-      mask, arch)
+    lambda allowed, leaf: jnp.all(
+      jnp.any(choice.one_hot(leaf, allowed).astype(bool) & allowed, -1)
+    ),
+    mask,
+    arch,
+  )
   return jnp.all(jnp.stack(jax.tree.leaves(allowed)))
 
 
@@ -114,7 +124,8 @@ def _join(mask: Mask) -> np.ndarray:
   rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(mask)]
   width = max(leaf.shape[-1] for leaf in rows)
   return np.concatenate(
-      [np.pad(leaf, ((0, 0), (0, width - leaf.shape[-1]))) for leaf in rows])
+    [np.pad(leaf, ((0, 0), (0, width - leaf.shape[-1]))) for leaf in rows]
+  )
 
 
 def _split(vector: jax.Array, mask: Mask) -> Arch:
@@ -123,7 +134,8 @@ def _split(vector: jax.Array, mask: Mask) -> Arch:
   sizes = [leaf[..., 0].size for leaf in leaves]
   parts = jnp.split(vector, np.cumsum(sizes)[:-1])
   return structure.unflatten(
-      [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)])
+    [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)]
+  )
 
 
 def categorical(mask: Mask) -> Space:
@@ -160,7 +172,7 @@ def categorical(mask: Mask) -> Space:
   ranks = np.argsort(choices, axis=-1).astype(np.int32)
   open_decisions = np.flatnonzero(counts > 1)
   size = math.prod(counts.tolist())
-  places = [math.prod(counts[d + 1:].tolist()) for d in range(len(counts))]
+  places = [math.prod(counts[d + 1 :].tolist()) for d in range(len(counts))]
 
   def from_ranks(drawn):
     vector = jnp.take_along_axis(jnp.asarray(choices), drawn[:, None], axis=1)
@@ -175,7 +187,8 @@ def categorical(mask: Mask) -> Space:
     chex.assert_trees_all_equal_structs(mask, arch)
     decision_key, choice_key = jax.random.split(key)
     vector = jnp.concatenate(
-        [jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)])
+      [jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)]
+    )
     decision = jax.random.choice(decision_key, open_decisions)
     count = jnp.asarray(counts, jnp.int32)[decision]
     step = jax.random.randint(choice_key, (), 1, count)
@@ -188,12 +201,20 @@ def categorical(mask: Mask) -> Space:
 
   def index(i: jax.Array) -> Arch:
     return from_ranks(
-        jnp.asarray(i, jnp.int32) // np.asarray(places, np.int32)
-        % counts.astype(np.int32))
+      jnp.asarray(i, jnp.int32)
+      // np.asarray(places, np.int32)
+      % counts.astype(np.int32)
+    )
 
   def restrict(other: Mask) -> Space:
     return categorical(intersect(mask, other))
 
   return Space(
-      sample, mutate, encode_arch, index if size <= _MAX_INDEX else None, size,
-      mask, restrict)
+    sample,
+    mutate,
+    encode_arch,
+    index if size <= _MAX_INDEX else None,
+    size,
+    mask,
+    restrict,
+  )

@@ -11,6 +11,7 @@ edges that are not used are `none`. The supernet's relaxations use all edges.
 The mask's column of `none` concerns relaxations alone (a supernet without the
 zero operation): an edge may always be dropped.
 """
+
 from collections.abc import Sequence
 import itertools
 import math
@@ -19,8 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax.spaces import categorical
-from nasjax.spaces import genotypes
+from nasjax.spaces import categorical, genotypes
 from nasjax.types import Arch, Key, Mask, Space
 
 OPERATIONS = genotypes.OPERATIONS
@@ -51,14 +51,17 @@ def contains(arch: Arch, mask: Mask) -> jax.Array:
     return jnp.all(num_inputs == 2)
 
   may_drop = jax.tree.map(
-      lambda allowed: np.concatenate(
-          [np.ones_like(allowed[..., :1]), allowed[..., 1:]], -1), mask)
+    lambda allowed: np.concatenate(
+      [np.ones_like(allowed[..., :1]), allowed[..., 1:]], -1
+    ),
+    mask,
+  )
   valid = jax.tree.leaves(jax.tree.map(has_two_inputs, arch))
   return jnp.all(jnp.stack(valid)) & categorical.contains(arch, may_drop)
 
 
 def _input_pairs(
-    allowed: np.ndarray, num_nodes: int
+  allowed: np.ndarray, num_nodes: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Return all pairs of inputs of every node and how many cells use each.
 
@@ -73,8 +76,9 @@ def _input_pairs(
   target = np.asarray(genotypes.edges(num_nodes)[1])
   num_ops = allowed.sum(-1)
   nodes = [
-      list(itertools.combinations(np.flatnonzero(target == n).tolist(), 2))
-      for n in range(2, 2 + num_nodes)]
+    list(itertools.combinations(np.flatnonzero(target == n).tolist(), 2))
+    for n in range(2, 2 + num_nodes)
+  ]
   shape = (num_nodes, max(map(len, nodes)))
   members = np.zeros(shape + target.shape, bool)
   ways = np.zeros(allowed.shape[:1] + shape, int)
@@ -86,13 +90,13 @@ def _input_pairs(
 
 
 def _logits(allowed: np.ndarray | jax.Array) -> jax.Array:
-  return jnp.where(allowed, 0., -jnp.inf)
+  return jnp.where(allowed, 0.0, -jnp.inf)
 
 
 def darts_cell(
-    mask: Mask | None = None,
-    num_nodes: int = 4,
-    operations: Sequence[str] = OPERATIONS,
+  mask: Mask | None = None,
+  num_nodes: int = 4,
+  operations: Sequence[str] = OPERATIONS,
 ) -> Space:
   """Return the space of DARTS cells, named `normal` and `reduce`: `int32[E]`.
 
@@ -128,12 +132,14 @@ def darts_cell(
   targets = genotypes.edges(num_nodes)[1]
   shape = (len(targets), len(operations))
   mask = categorical.check_mask(
-      dict(normal=shape, reduce=shape) if mask is None else mask)
+    {'normal': shape, 'reduce': shape} if mask is None else mask
+  )
   for leaf in jax.tree.leaves(mask):
     if leaf.shape[-2:] != shape:
       raise ValueError(
-          f'{num_nodes} nodes and {len(operations)} operations need masks of '
-          f'shape {shape}, got {leaf.shape}.')
+        f'{num_nodes} nodes and {len(operations)} operations need masks of '
+        f'shape {shape}, got {leaf.shape}.'
+      )
   leaves, structure = jax.tree.flatten(mask)
   allowed = np.concatenate([leaf.reshape(-1, *shape) for leaf in leaves])
   allowed[..., 0] = False
@@ -141,27 +147,31 @@ def darts_cell(
   if not ways.any(-1).all():
     cell, node = np.argwhere(~ways.any(-1))[0]
     raise ValueError(
-        f'Node {node} of cell {cell} has fewer than two edges with an allowed '
-        'operation.')
+      f'Node {node} of cell {cell} has fewer than two edges with an allowed '
+      'operation.'
+    )
   siblings = genotypes.siblings(num_nodes)[None]
   size = math.prod(ways.sum(-1).ravel().tolist())
 
   def join(arch):
     return jnp.concatenate(
-        [leaf.reshape(-1, shape[0]) for leaf in jax.tree.leaves(arch)])
+      [leaf.reshape(-1, shape[0]) for leaf in jax.tree.leaves(arch)]
+    )
 
   def split(cells):
     sizes = [leaf[..., 0, 0].size for leaf in leaves]
     parts = jnp.split(cells, np.cumsum(sizes)[:-1])
-    return structure.unflatten([
-        part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)])
+    return structure.unflatten(
+      [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)]
+    )
 
   def sample(key: Key) -> Arch:
     pair_key, op_key = jax.random.split(key)
     with np.errstate(divide='ignore'):
       pair = jax.random.categorical(pair_key, jnp.asarray(np.log(ways)))
     used = jnp.any(
-        jnp.asarray(members)[jnp.arange(num_nodes)[None], pair], axis=1)
+      jnp.asarray(members)[jnp.arange(num_nodes)[None], pair], axis=1
+    )
     ops = jax.random.categorical(op_key, _logits(allowed))
     return split(jnp.where(used, ops, 0).astype(jnp.int32))
 
@@ -171,8 +181,11 @@ def darts_cell(
     pick_key, op_key = jax.random.split(key)
     cells = join(arch)
     used = cells != 0
-    new_op = used[..., None] & allowed & (
-        jnp.arange(shape[1])[None, None] != cells[..., None])
+    new_op = (
+      used[..., None]
+      & allowed
+      & (jnp.arange(shape[1])[None, None] != cells[..., None])
+    )
     free = ~used & allowed.any(-1)
     move = used[..., None] & free[:, None] & siblings
     neighbours = jnp.concatenate([new_op, move], axis=-1)
@@ -191,7 +204,6 @@ def darts_cell(
     return categorical.encode(arch, mask)
 
   def restrict(other: Mask) -> Space:
-    return darts_cell(
-        categorical.intersect(mask, other), num_nodes, operations)
+    return darts_cell(categorical.intersect(mask, other), num_nodes, operations)
 
   return Space(sample, mutate, encode, None, size, mask, restrict)

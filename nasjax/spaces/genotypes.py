@@ -4,6 +4,7 @@ H. Liu, K. Simonyan and Y. Yang, DARTS: Differentiable Architecture Search, ICLR
 2019, https://arxiv.org/abs/1806.09055, section 2.4. DARTS_V1 and DARTS_V2 are
 the cells of its first and second order searches, in the authors' order.
 """
+
 from collections.abc import Sequence
 import math
 from typing import NamedTuple
@@ -15,8 +16,15 @@ import numpy as np
 from nasjax.types import Arch
 
 OPERATIONS = (
-    'none', 'max_pool_3x3', 'avg_pool_3x3', 'skip_connect', 'sep_conv_3x3',
-    'sep_conv_5x5', 'dil_conv_3x3', 'dil_conv_5x5')
+  'none',
+  'max_pool_3x3',
+  'avg_pool_3x3',
+  'skip_connect',
+  'sep_conv_3x3',
+  'sep_conv_5x5',
+  'dil_conv_3x3',
+  'dil_conv_5x5',
+)
 
 
 class Genotype(NamedTuple):
@@ -29,28 +37,54 @@ class Genotype(NamedTuple):
 
 
 DARTS_V1 = Genotype(
-    normal=[
-        ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0),
-        ('sep_conv_3x3', 1), ('skip_connect', 0), ('sep_conv_3x3', 1),
-        ('sep_conv_3x3', 0), ('skip_connect', 2)],
-    normal_concat=[2, 3, 4, 5],
-    reduce=[
-        ('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2),
-        ('max_pool_3x3', 0), ('max_pool_3x3', 0), ('skip_connect', 2),
-        ('skip_connect', 2), ('avg_pool_3x3', 0)],
-    reduce_concat=[2, 3, 4, 5])
+  normal=[
+    ('sep_conv_3x3', 1),
+    ('sep_conv_3x3', 0),
+    ('skip_connect', 0),
+    ('sep_conv_3x3', 1),
+    ('skip_connect', 0),
+    ('sep_conv_3x3', 1),
+    ('sep_conv_3x3', 0),
+    ('skip_connect', 2),
+  ],
+  normal_concat=[2, 3, 4, 5],
+  reduce=[
+    ('max_pool_3x3', 0),
+    ('max_pool_3x3', 1),
+    ('skip_connect', 2),
+    ('max_pool_3x3', 0),
+    ('max_pool_3x3', 0),
+    ('skip_connect', 2),
+    ('skip_connect', 2),
+    ('avg_pool_3x3', 0),
+  ],
+  reduce_concat=[2, 3, 4, 5],
+)
 
 DARTS_V2 = Genotype(
-    normal=[
-        ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0),
-        ('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 0),
-        ('skip_connect', 0), ('dil_conv_3x3', 2)],
-    normal_concat=[2, 3, 4, 5],
-    reduce=[
-        ('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2),
-        ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2),
-        ('skip_connect', 2), ('max_pool_3x3', 1)],
-    reduce_concat=[2, 3, 4, 5])
+  normal=[
+    ('sep_conv_3x3', 0),
+    ('sep_conv_3x3', 1),
+    ('sep_conv_3x3', 0),
+    ('sep_conv_3x3', 1),
+    ('sep_conv_3x3', 1),
+    ('skip_connect', 0),
+    ('skip_connect', 0),
+    ('dil_conv_3x3', 2),
+  ],
+  normal_concat=[2, 3, 4, 5],
+  reduce=[
+    ('max_pool_3x3', 0),
+    ('max_pool_3x3', 1),
+    ('skip_connect', 2),
+    ('max_pool_3x3', 1),
+    ('max_pool_3x3', 0),
+    ('skip_connect', 2),
+    ('skip_connect', 2),
+    ('max_pool_3x3', 1),
+  ],
+  reduce_concat=[2, 3, 4, 5],
+)
 
 
 def edges(num_nodes: int = 4) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -71,7 +105,8 @@ def num_nodes_of(num_edges: int) -> int:
   num_nodes = (math.isqrt(9 + 8 * num_edges) - 3) // 2
   if num_nodes * (num_nodes + 3) != 2 * num_edges or num_nodes < 1:
     raise ValueError(
-        f'A cell has n (n + 3) / 2 edges (2, 5, 9, 14, ...), got {num_edges}.')
+      f'A cell has n (n + 3) / 2 edges (2, 5, 9, 14, ...), got {num_edges}.'
+    )
   return num_nodes
 
 
@@ -98,8 +133,7 @@ def strength_ranks(probs: jax.Array) -> jax.Array:
   mine, other = strength[..., :, None], strength[..., None, :]
   lower = np.tri(num_edges, k=-1, dtype=bool)  # other's number is below mine
   lower = np.broadcast_to(lower, strength.shape + (num_edges,))
-  same_node = np.broadcast_to(
-      siblings(num_nodes_of(num_edges)), lower.shape)
+  same_node = np.broadcast_to(siblings(num_nodes_of(num_edges)), lower.shape)
   beats = same_node & ((other > mine) | ((other == mine) & lower))
   return jnp.sum(beats, axis=-1, dtype=jnp.int32)
 
@@ -130,8 +164,9 @@ def derive(probs: Arch) -> Arch:
 
 
 def to_genotype(
-    arch: Arch, probs: Arch | None = None,
-    operations: Sequence[str] = OPERATIONS,
+  arch: Arch,
+  probs: Arch | None = None,
+  operations: Sequence[str] = OPERATIONS,
 ) -> Genotype:
   """Return the genotype of an architecture.
 
@@ -159,7 +194,7 @@ def to_genotype(
 
 
 def from_genotype(
-    genotype: Genotype, operations: Sequence[str] = OPERATIONS
+  genotype: Genotype, operations: Sequence[str] = OPERATIONS
 ) -> Arch:
   """Return the architecture of a genotype; which nodes it outputs is dropped.
 
@@ -184,11 +219,13 @@ def from_genotype(
       edge = (state, 2 + i // 2)
       if name not in operations[1:]:
         raise ValueError(
-            f'Unknown operation {name!r}. Known: {", ".join(operations[1:])}.')
+          f'Unknown operation {name!r}. Known: {", ".join(operations[1:])}.'
+        )
       if edge not in numbers or ops[numbers[edge]]:
         raise ValueError(
-            f'State {edge[1]} needs two different inputs among the states '
-            f'before it, got {pairs[i // 2 * 2:i // 2 * 2 + 2]}.')
+          f'State {edge[1]} needs two different inputs among the states '
+          f'before it, got {pairs[i // 2 * 2 : i // 2 * 2 + 2]}.'
+        )
       ops[numbers[edge]] = operations.index(name)
     return jnp.asarray(ops)
 

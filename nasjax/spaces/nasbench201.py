@@ -13,6 +13,7 @@ Deviations
   * MACs are multiplications of convolutions and of the classifier. The
     benchmark's FLOPs add one for each class (the bias).
 """
+
 import re
 
 import jax
@@ -24,7 +25,12 @@ from nasjax.spaces import categorical
 from nasjax.types import Arch, Mask, Space
 
 OPERATIONS = (
-    'none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
+  'none',
+  'skip_connect',
+  'nor_conv_1x1',
+  'nor_conv_3x3',
+  'avg_pool_3x3',
+)
 SOURCES = (0, 0, 1, 0, 1, 2)
 TARGETS = (1, 2, 2, 3, 3, 3)
 
@@ -41,7 +47,7 @@ def to_string(arch: Arch) -> str:
   Returns:
     For example `'|skip_connect~0|+|none~0|none~1|+|none~0|none~1|none~2|'`.
   """
-  nodes = {target: '|' for target in TARGETS}
+  nodes = dict.fromkeys(TARGETS, '|')
   for op, source, target in zip(arch['op'], SOURCES, TARGETS):
     nodes[target] += f'{OPERATIONS[int(op)]}~{source}|'
   return '+'.join(nodes.values())
@@ -63,12 +69,13 @@ def from_string(string: str) -> Arch:
   is_cell = re.fullmatch(rf'{_NODE}\+{_NODE}\+{_NODE}', string)
   if not is_cell or tuple(int(source) for _, source in edges) != SOURCES:
     raise ValueError(
-        'A cell is written |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, got '
-        f'{string!r}.')
+      f'A cell is written |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, got {string!r}.'
+    )
   for op, _ in edges:
     if op not in OPERATIONS:
       raise ValueError(
-          f'Unknown operation {op!r}. Known: {", ".join(OPERATIONS)}.')
+        f'Unknown operation {op!r}. Known: {", ".join(OPERATIONS)}.'
+      )
   return {'op': jnp.asarray([OPERATIONS.index(op) for op, _ in edges])}
 
 
@@ -121,12 +128,11 @@ def canonical(arch: Arch, zeros: bool = True) -> str:
 
 def _expected_cost(arch: Arch, fixed: float, costs: list[float]) -> jax.Array:
   table = np.asarray(costs, np.float32)
-  return jnp.float32(fixed) + sum(
-      choice.select(op, table) for op in arch['op'])
+  return jnp.float32(fixed) + sum(choice.select(op, table) for op in arch['op'])
 
 
 def num_params(
-    arch: Arch, num_classes: int = 10, channels: int = 16, cells: int = 5
+  arch: Arch, num_classes: int = 10, channels: int = 16, cells: int = 5
 ) -> jax.Array:
   """Return the number of weights of the benchmark's network with this cell.
 
@@ -146,20 +152,22 @@ def num_params(
   widths = [channels * 2**stage for stage in range(3)]
   stem = 27 * channels + 2 * channels
   blocks = sum(
-      9 * c * c // 2 + 9 * c * c + c * c // 2 + 4 * c for c in widths[1:])
+    9 * c * c // 2 + 9 * c * c + c * c // 2 + 4 * c for c in widths[1:]
+  )
   head = 2 * widths[-1] + (widths[-1] + 1) * num_classes
   costs = [
-      cells * sum(k * k * c * c + 2 * c for c in widths) if k else 0
-      for k in _KERNELS]
+    cells * sum(k * k * c * c + 2 * c for c in widths) if k else 0
+    for k in _KERNELS
+  ]
   return _expected_cost(arch, stem + blocks + head, costs)
 
 
 def macs(
-    arch: Arch,
-    num_classes: int = 10,
-    channels: int = 16,
-    cells: int = 5,
-    image_size: int = 32,
+  arch: Arch,
+  num_classes: int = 10,
+  channels: int = 16,
+  cells: int = 5,
+  image_size: int = 32,
 ) -> jax.Array:
   """Return the multiply-adds of the benchmark's network for one image.
 
@@ -179,11 +187,12 @@ def macs(
   stages = [(channels * 2**s, (image_size // 2**s) ** 2) for s in range(3)]
   stem = 27 * channels * image_size**2
   blocks = sum(
-      (9 * c * c // 2 + 9 * c * c + c * c // 2) * area
-      for c, area in stages[1:])
+    (9 * c * c // 2 + 9 * c * c + c * c // 2) * area for c, area in stages[1:]
+  )
   head = stages[-1][0] * num_classes
   costs = [
-      cells * sum(k * k * c * c * area for c, area in stages) for k in _KERNELS]
+    cells * sum(k * k * c * c * area for c, area in stages) for k in _KERNELS
+  ]
   return _expected_cost(arch, stem + blocks + head, costs)
 
 

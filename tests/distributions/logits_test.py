@@ -1,31 +1,35 @@
 """What all relaxations share: forms, masks, likelihoods and modes."""
-from absl.testing import absltest
-from absl.testing import parameterized
+
+from absl.testing import absltest, parameterized
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from nasjax import choice
-from nasjax.distributions import edge_normalised
-from nasjax.distributions import gumbel
-from nasjax.distributions import masked
-from nasjax.distributions import sigmoid
-from nasjax.distributions import softmax
-from nasjax.distributions import straight_through
+from nasjax.distributions import (
+  edge_normalised,
+  gumbel,
+  masked,
+  sigmoid,
+  softmax,
+  straight_through,
+)
 from nasjax.spaces import categorical
 
 _TARGETS = (2, 2, 3, 3, 3)
 _FACTORIES = {
-    'edge_normalised': lambda space: edge_normalised.edge_normalised(
-        space, _TARGETS),
-    'gumbel': gumbel.gumbel,
-    'sigmoid': sigmoid.sigmoid,
-    'softmax': softmax.softmax,
-    'straight_through': straight_through.straight_through,
+  'edge_normalised': lambda space: edge_normalised.edge_normalised(
+    space, _TARGETS
+  ),
+  'gumbel': gumbel.gumbel,
+  'sigmoid': sigmoid.sigmoid,
+  'softmax': softmax.softmax,
+  'straight_through': straight_through.straight_through,
 }
 _each = parameterized.named_parameters(
-    *((name, factory) for name, factory in _FACTORIES.items()))
+  *((name, factory) for name, factory in _FACTORIES.items())
+)
 
 
 def _masks():
@@ -50,7 +54,6 @@ def _space():
 
 
 class RelaxationsTest(chex.TestCase):
-
   @_each
   def test_sample_is_a_relaxed_architecture(self, factory):
     space = _space()
@@ -67,10 +70,11 @@ class RelaxationsTest(chex.TestCase):
     distribution = factory(space)
     params = distribution.init(jax.random.key(0))
     mode = jax.jit(distribution.mode)
-    for scale in (1., 1e3):
+    for scale in (1.0, 1e3):
       arch = jax.jit(space.sample)(jax.random.key(2))
       logits = jax.tree.map(
-          lambda leaf: scale * leaf, choice.one_hot(arch, space.mask))
+        lambda leaf, s=scale: s * leaf, choice.one_hot(arch, space.mask)
+      )
       derived = mode(_with_logits(params, logits))
       chex.assert_trees_all_equal(derived, arch)
 
@@ -81,25 +85,29 @@ class RelaxationsTest(chex.TestCase):
     space = _space().restrict(one)
     distribution = masked.masked(factory(space), two)
     logits = {'op': jax.random.normal(jax.random.key(3), (5, 4))}
-    logits['op'] += 100. * ~both  # the mask must win
+    logits['op'] += 100.0 * ~both  # the mask must win
     params = _with_logits(distribution.init(jax.random.key(0)), logits)
     sample = jax.jit(distribution.sample)
     arch = sample(jax.random.key(1), params)['op']
-    np.testing.assert_array_equal(arch[~both], 0.)
+    np.testing.assert_array_equal(arch[~both], 0.0)
     expected = factory(_space().restrict({'op': both}))
     np.testing.assert_allclose(
-        arch, expected.sample(jax.random.key(1), params)['op'], rtol=1e-6)
+      arch, expected.sample(jax.random.key(1), params)['op'], rtol=1e-6
+    )
     mode = distribution.mode(params)
     self.assertTrue(categorical.contains(mode, {'op': both}))
     np.testing.assert_allclose(
-        distribution.log_prob(params, mode), expected.log_prob(params, mode),
-        rtol=1e-6)
+      distribution.log_prob(params, mode),
+      expected.log_prob(params, mode),
+      rtol=1e-6,
+    )
     outside = {'op': mode['op'].at[1].set(3)}
     self.assertEqual(float(distribution.log_prob(params, outside)), -np.inf)
 
   @_each
   def test_masked_choices_have_no_gradient_and_the_others_a_finite_one(
-      self, factory):
+    self, factory
+  ):
     one, two = _masks()
     both = one['op'] & two['op']
     distribution = masked.masked(factory(_space().restrict(one)), two)
@@ -111,12 +119,13 @@ class RelaxationsTest(chex.TestCase):
     def loss(logits):
       params = _with_logits(start, logits)
       relaxed = distribution.sample(jax.random.key(1), params)
-      return (jnp.sum(costs * relaxed['op'])
-              - distribution.log_prob(params, arch))
+      return jnp.sum(costs * relaxed['op']) - distribution.log_prob(
+        params, arch
+      )
 
     gradient = jax.jit(jax.grad(loss))(logits)['op']
     self.assertTrue(jnp.all(jnp.isfinite(gradient)))
-    np.testing.assert_array_equal(gradient[~both], 0.)
+    np.testing.assert_array_equal(gradient[~both], 0.0)
     several = both & (both.sum(-1, keepdims=True) > 1)
     self.assertTrue(jnp.all(gradient[several] != 0))
 
@@ -137,24 +146,32 @@ class RelaxationsTest(chex.TestCase):
       np.testing.assert_array_equal(arch['op'] > 0, arch['op'] * mask['op'] > 0)
 
   @parameterized.named_parameters(
-      *((name, _FACTORIES[name])
-        for name in ('edge_normalised', 'gumbel', 'softmax')))
+    *(
+      (name, _FACTORIES[name])
+      for name in ('edge_normalised', 'gumbel', 'softmax')
+    )
+  )
   def test_probabilities_of_all_architectures_sum_to_one(self, factory):
     space = categorical.categorical(
-        {'a': (5, 2), 'b': np.array([[True, True, False]] * 5)})
+      {'a': (5, 2), 'b': np.array([[True, True, False]] * 5)}
+    )
     self.assertEqual(space.size, 2**10)
     distribution = factory(space)
     params = distribution.init(jax.random.key(0))
-    logits = {'a': jax.random.normal(jax.random.key(1), (5, 2)),
-              'b': jax.random.normal(jax.random.key(2), (5, 3))}
+    logits = {
+      'a': jax.random.normal(jax.random.key(1), (5, 2)),
+      'b': jax.random.normal(jax.random.key(2), (5, 3)),
+    }
     params = _with_logits(params, logits)
     archs = jax.vmap(space.index)(jnp.arange(space.size))
-    log_probs = jax.jit(
-        jax.vmap(distribution.log_prob, (None, 0)))(params, archs)
-    np.testing.assert_allclose(jnp.sum(jnp.exp(log_probs)), 1., rtol=1e-5)
+    log_probs = jax.jit(jax.vmap(distribution.log_prob, (None, 0)))(
+      params, archs
+    )
+    np.testing.assert_allclose(jnp.sum(jnp.exp(log_probs)), 1.0, rtol=1e-5)
     static = choice.static(space.index(77))
     np.testing.assert_allclose(
-        distribution.log_prob(params, static), log_probs[77], rtol=1e-5)
+      distribution.log_prob(params, static), log_probs[77], rtol=1e-5
+    )
 
   def test_log_prob_of_a_relaxed_architecture_is_a_value_error(self):
     distribution = softmax.softmax(_space())

@@ -1,4 +1,5 @@
 """Tests for the categorical space."""
+
 import collections
 
 from absl.testing import absltest
@@ -14,9 +15,8 @@ from nasjax.spaces import categorical
 def _mask():
   """Uneven decisions: K differs, one decision is closed, 2*1*3*2 = 12."""
   return {
-      'kernel': np.array([[True, False, True], [False, True, False]]),
-      'width': np.array(
-          [[True, True, False, True], [False, True, False, True]]),
+    'kernel': np.array([[True, False, True], [False, True, False]]),
+    'width': np.array([[True, True, False, True], [False, True, False, True]]),
   }
 
 
@@ -25,36 +25,37 @@ def _key(arch):
 
 
 class CategoricalTest(chex.TestCase):
-
   def test_index_enumerates_every_allowed_architecture_once(self):
     space = categorical.categorical(_mask())
     self.assertEqual(space.size, 12)
     archs = jax.vmap(space.index)(jnp.arange(12))
     rows = np.concatenate(jax.tree.leaves(archs), axis=1).tolist()
-    expected = [
-        [a, 1, b, c] for a in (0, 2) for b in (0, 1, 3) for c in (1, 3)]
+    expected = [[a, 1, b, c] for a in (0, 2) for b in (0, 1, 3) for c in (1, 3)]
     self.assertEqual(rows, expected)
 
   def test_sample_is_uniform(self):
     space = categorical.categorical(_mask())
     n = 6000
     archs = jax.jit(jax.vmap(space.sample))(
-        jax.random.split(jax.random.key(0), n))
+      jax.random.split(jax.random.key(0), n)
+    )
     rows = np.concatenate(jax.tree.leaves(archs), axis=1)
     counts = collections.Counter(map(tuple, rows.tolist()))
     self.assertLen(counts, 12)
     # Chi-square with 11 degrees of freedom: 31.3 is its 99.9 % quantile.
     observed = np.array(list(counts.values()))
     self.assertLess(np.sum((observed - n / 12) ** 2) / (n / 12), 31.3)
-    self.assertTrue(jnp.all(
-        jax.vmap(lambda arch: categorical.contains(arch, space.mask))(archs)))
+    self.assertTrue(
+      jnp.all(
+        jax.vmap(lambda arch: categorical.contains(arch, space.mask))(archs)
+      )
+    )
 
   @chex.variants(with_jit=True, without_jit=True)
   def test_mutate_changes_one_decision_and_stays_inside(self):
     space = categorical.categorical(_mask())
     arch = space.index(5)
-    mutate = self.variant(
-        jax.vmap(space.mutate, in_axes=(0, None)))
+    mutate = self.variant(jax.vmap(space.mutate, in_axes=(0, None)))
     mutants = mutate(jax.random.split(jax.random.key(1), 3000), arch)
     rows = np.concatenate(jax.tree.leaves(mutants), axis=1)
     parent = np.array(_key(arch))
@@ -64,7 +65,8 @@ class CategoricalTest(chex.TestCase):
     self.assertLen(seen, 4)
     frequencies = sorted(count / 3000 for count in seen.values())
     np.testing.assert_allclose(
-        frequencies, [1 / 6, 1 / 6, 1 / 3, 1 / 3], atol=0.03)
+      frequencies, [1 / 6, 1 / 6, 1 / 3, 1 / 3], atol=0.03
+    )
     for row in seen:
       leaves = {'kernel': jnp.array(row[:2]), 'width': jnp.array(row[2:])}
       self.assertTrue(categorical.contains(leaves, space.mask))
@@ -75,19 +77,18 @@ class CategoricalTest(chex.TestCase):
     relaxed = choice.one_hot(arch, space.mask)
     features = space.encode(arch)
     self.assertEqual(features.shape, (2 * 3 + 2 * 4,))
-    self.assertEqual(float(jnp.sum(features)), 4.)
+    self.assertEqual(float(jnp.sum(features)), 4.0)
     np.testing.assert_array_equal(features, space.encode(relaxed))
-    np.testing.assert_array_equal(
-        features, space.encode(choice.static(arch)))
+    np.testing.assert_array_equal(features, space.encode(choice.static(arch)))
     gradient = jax.grad(lambda a: jnp.sum(space.encode(a) ** 2))(relaxed)
     chex.assert_trees_all_close(
-        gradient, jax.tree.map(lambda leaf: 2 * leaf, relaxed))
+      gradient, jax.tree.map(lambda leaf: 2 * leaf, relaxed)
+    )
 
   def test_encode_order_is_leaves_then_decisions_then_choices(self):
     space = categorical.categorical({'a': (2, 2), 'b': (1, 3)})
     arch = {'a': jnp.array([1, 0]), 'b': jnp.array([2])}
-    np.testing.assert_array_equal(
-        space.encode(arch), [0, 1, 1, 0, 0, 0, 1])
+    np.testing.assert_array_equal(space.encode(arch), [0, 1, 1, 0, 0, 0, 1])
 
   def test_restrict_is_the_and_of_the_masks(self):
     space = categorical.categorical({'a': (2, 3)})
@@ -97,7 +98,8 @@ class CategoricalTest(chex.TestCase):
     np.testing.assert_array_equal(both.mask['a'], one['a'] & two['a'])
     self.assertEqual(both.size, 2)
     chex.assert_trees_all_equal(
-        both.mask, space.restrict(two).restrict(one).mask)
+      both.mask, space.restrict(two).restrict(one).mask
+    )
 
   def test_large_spaces_have_a_size_but_no_index(self):
     space = categorical.categorical({'a': (40, 3)})

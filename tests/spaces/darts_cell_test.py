@@ -1,4 +1,5 @@
 """Tests for the DARTS cell space."""
+
 import collections
 
 from absl.testing import absltest
@@ -26,7 +27,6 @@ def _rows(archs):
 
 
 class DartsCellTest(chex.TestCase):
-
   def test_edges_are_in_the_official_order(self):
     source, target = darts_cell.edges(4)
     self.assertEqual(source, (0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 1, 2, 3, 4))
@@ -45,7 +45,8 @@ class DartsCellTest(chex.TestCase):
     archs = jax.jit(jax.vmap(space.sample))(keys)
     mutants = jax.jit(jax.vmap(space.mutate))(keys, archs)
     is_inside = jax.jit(
-        jax.vmap(lambda arch: darts_cell.contains(arch, space.mask)))
+      jax.vmap(lambda arch: darts_cell.contains(arch, space.mask))
+    )
     self.assertTrue(jnp.all(is_inside(archs)))
     self.assertTrue(jnp.all(is_inside(mutants)))
     chex.assert_trees_all_equal_shapes_and_dtypes(archs, mutants)
@@ -67,7 +68,8 @@ class DartsCellTest(chex.TestCase):
     self.assertEqual(space.size, 16)
     n = 8000
     archs = jax.jit(jax.vmap(space.sample))(
-        jax.random.split(jax.random.key(0), n))
+      jax.random.split(jax.random.key(0), n)
+    )
     counts = collections.Counter(map(tuple, archs['normal'].tolist()))
     self.assertLen(counts, 16)
     observed = np.array(list(counts.values()))
@@ -76,19 +78,28 @@ class DartsCellTest(chex.TestCase):
 
   def test_mutate_reaches_every_neighbour_and_respects_the_mask(self):
     space = darts_cell.darts_cell(_small_mask(), 2, _SMALL)
-    arch = {'normal': jnp.array([1, 1, 1, 0, 2]),
-            'reduce': jnp.array([1, 2, 0, 1, 1])}
+    arch = {
+      'normal': jnp.array([1, 1, 1, 0, 2]),
+      'reduce': jnp.array([1, 2, 0, 1, 1]),
+    }
     keys = jax.random.split(jax.random.key(0), 600)
     mutants = jax.jit(jax.vmap(space.mutate, (0, None)))(keys, arch)
     is_inside = jax.jit(
-        jax.vmap(lambda arch: darts_cell.contains(arch, space.mask)))
+      jax.vmap(lambda arch: darts_cell.contains(arch, space.mask))
+    )
     self.assertTrue(jnp.all(is_inside(mutants)))
     normal = {tuple(row[:5]) for row in _rows(mutants).tolist()}
-    self.assertEqual(normal, {
+    self.assertEqual(
+      normal,
+      {
         (1, 1, 1, 0, 2),  # the other cell was changed
-        (2, 1, 1, 0, 2), (1, 1, 2, 0, 2), (1, 1, 1, 0, 1),
+        (2, 1, 1, 0, 2),
+        (1, 1, 2, 0, 2),
+        (1, 1, 1, 0, 1),
         (1, 1, 0, 2, 2),  # moved, with the only operation of the edge
-        (1, 1, 1, 2, 0)})
+        (1, 1, 1, 2, 0),
+      },
+    )
     self.assertLen({tuple(row) for row in _rows(mutants).tolist()}, 5 + 4 + 2)
 
   def test_untied_cells_are_leaves_with_a_cell_axis(self):
@@ -109,13 +120,15 @@ class DartsCellTest(chex.TestCase):
     features = space.encode(arch)
     self.assertEqual(features.shape, (2 * 14 * 8,))
     np.testing.assert_array_equal(
-        features, space.encode(choice.one_hot(arch, space.mask)))
+      features, space.encode(choice.one_hot(arch, space.mask))
+    )
     np.testing.assert_array_equal(features, space.encode(choice.static(arch)))
 
   def test_restrict_is_the_and_of_the_masks(self):
     space = darts_cell.darts_cell(num_nodes=2, operations=_SMALL)
     chex.assert_trees_all_equal(
-        space.restrict(_small_mask()).mask, _small_mask())
+      space.restrict(_small_mask()).mask, _small_mask()
+    )
     one = _small_mask()
     two = _small_mask()
     two['reduce'][4, 1] = False
@@ -134,8 +147,10 @@ class DartsCellTest(chex.TestCase):
 
   def test_contains_rejects_wrong_inputs_and_operations(self):
     space = darts_cell.darts_cell(_small_mask(), 2, _SMALL)
-    good = {'normal': jnp.array([1, 1, 1, 0, 2]),
-            'reduce': jnp.array([1, 2, 0, 1, 1])}
+    good = {
+      'normal': jnp.array([1, 1, 1, 0, 2]),
+      'reduce': jnp.array([1, 2, 0, 1, 1]),
+    }
     self.assertTrue(darts_cell.contains(good, space.mask))
     for normal in ([1, 0, 1, 1, 2], [1, 1, 1, 2, 2], [1, 2, 1, 0, 2]):
       bad = good | {'normal': jnp.array(normal)}
@@ -153,7 +168,9 @@ class DartsCellTest(chex.TestCase):
     with self.assertRaisesRegex(ValueError, 'fewer than two'):
       darts_cell.darts_cell(None, 2, _SMALL).restrict(mask)
     with self.assertRaisesRegex(ValueError, 'shapes'):
-      darts_cell.darts_cell(None, 2, _SMALL).restrict({'normal': mask['normal']})
+      darts_cell.darts_cell(None, 2, _SMALL).restrict(
+        {'normal': mask['normal']}
+      )
 
   def test_a_space_of_one_architecture_has_no_mutations(self):
     space = darts_cell.darts_cell(None, 1, ('none', 'skip_connect'))
