@@ -1,10 +1,14 @@
 """Searches: what drives estimators, strategies and gradients to a result."""
 from nasjax.searches import (
     bilevel,
+    black_box,
     hypergradients,
     monitors,
     penalties,
+    run,
     schedules,
 )
 
-__all__ = ('bilevel', 'hypergradients', 'monitors', 'penalties', 'schedules')
+__all__ = (
+    'bilevel', 'black_box', 'hypergradients', 'monitors', 'penalties', 'run',
+    'schedules')

@@ -98,8 +98,8 @@ def dominant_eigenvalue(
   # Rayleigh quotient keeps its zeros from posing as eigenvalues.
   empty = jnp.cumsum(off_diagonal == 0)[:-1] > 0
   diagonal = diagonal.at[1:].set(jnp.where(empty, diagonal[0], diagonal[1:]))
-  matrix = jnp.diag(diagonal) + jnp.diag(off_diagonal[:-1], 1)
-  return jnp.linalg.eigvalsh(matrix, UPLO='U')[-1]
+  upper = jnp.diag(off_diagonal[:-1], 1)
+  return jnp.linalg.eigvalsh(jnp.diag(diagonal) + upper + upper.T)[-1]
 
 
 def early_stop(

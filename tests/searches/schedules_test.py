@@ -1,0 +1,31 @@
+"""Tests of the schedules that optax lacks."""
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from nasjax.searches import schedules
+
+
+def test_the_value_changes_between_epochs_alone():
+  schedule = schedules.per_epoch(lambda epoch: epoch * 10, 3)
+  values = jax.vmap(schedule)(jnp.arange(7))
+  np.testing.assert_array_equal(values, [0, 0, 0, 10, 10, 10, 20])
+
+
+def test_cosine_per_epoch_has_the_closed_form_of_darts():
+  largest, smallest, num_epochs = 0.025, 0.001, 50
+  schedule = schedules.per_epoch(
+      optax.cosine_decay_schedule(largest, num_epochs, smallest / largest), 4)
+  for step in (0, 3, 4, 100, 199):
+    epoch = step // 4
+    expected = smallest + (largest - smallest) * (
+        1 + np.cos(np.pi * epoch / num_epochs)) / 2
+    np.testing.assert_allclose(
+        jax.jit(schedule)(jnp.array(step)), expected, rtol=1e-5)
+
+
+def test_an_epoch_needs_a_step():
+  with pytest.raises(ValueError, match='steps_per_epoch'):
+    schedules.per_epoch(optax.constant_schedule(1.0), 0)
