@@ -6,7 +6,7 @@ A split has a purpose and keeps to it: 'train' and 'valid' steer a search,
 The digits are the test set of E. Alpaydin, "Optical Recognition of Handwritten
 Digits", UCI, 1998, as embedded in scikit-learn: real images by 13 writers,
 and nothing to download.
-https://archive.ics.uci.edu/ml/datasets/Optical+Recognition+of+Handwritten+Digits
+archive.ics.uci.edu/ml/datasets/Optical+Recognition+of+Handwritten+Digits
 """
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -105,6 +105,13 @@ def test_cutout_is_the_mean_and_padding_is_black():
   np.testing.assert_allclose(values, [-.5, 0, 1.5], atol=1e-6)
 
 
+def test_cutout_reaches_every_pixel_of_a_tall_image():
+  apply = data.cifar_augment(
+      (0.,), (1.,), padding=0, flips=False, cutout_size=2)
+  result = apply(jax.random.key(2), jnp.ones((400, 9, 3, 1)))
+  assert np.all(np.any(np.asarray(result) == 0, axis=0))
+
+
 def test_examples_are_augmented_independently_and_by_their_key():
   images = jnp.repeat(_IMAGES[:1], 8, axis=0)
   apply = jax.jit(data.cifar_augment((0, 0), (1, 1), cutout_size=2))
