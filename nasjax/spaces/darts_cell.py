@@ -100,11 +100,11 @@ def darts_cell(
 ) -> Space:
   """Return the space of DARTS cells, named `normal` and `reduce`: `int32[E]`.
 
-  `sample` is uniform over the space. `mutate` draws uniformly among all
-  architectures one decision away: another operation on a used edge, or an input
-  of a node moved to a source that it does not use yet, with its operation (or
-  an allowed one where the mask forbids it). There are too many architectures
-  for an int32, so `index` is None.
+  `sample` is uniform over the space. `mutate` draws uniformly among all changes
+  of one decision: another operation on a used edge, or an input of a node moved
+  to a source that it does not use yet. A moved input keeps its operation, or
+  draws an allowed one where the mask forbids it. There are too many
+  architectures for an int32, so `index` is None.
 
   Example:
     >>> space = darts_cell()
