@@ -21,6 +21,7 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
+from nasjax.ops import channels
 from nasjax.types import Arch, Mask
 
 Choice = int | jax.Array
@@ -86,8 +87,12 @@ def switch(
           f'({len(branches)},), got {choice.shape}.')
     results = [branch(*operands) for branch in branches]
     return jax.tree.map(
-        lambda *rows: sum(w * row for w, row in zip(choice, rows)), *results)
+        lambda *rows: sum(map(_weigh, choice, rows)), *results)
   return _switch(tuple(branches), choice, operands)
+
+
+def _weigh(weight, x):
+  return weight * x if x.ndim == 0 else channels.scale(weight, x)
 
 
 def _switch(branches, index, operands):

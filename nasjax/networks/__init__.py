@@ -1,0 +1,16 @@
+"""Networks that accept an architecture in any of its forms."""
+from nasjax.networks.cell import Cell
+from nasjax.networks.darts import Darts
+from nasjax.networks.loss import classification_loss
+from nasjax.networks.nasbench201 import NasBench201
+from nasjax.networks.operations import OPERATIONS
+from nasjax.networks.operations import Site
+
+__all__ = [
+    'Cell',
+    'Darts',
+    'NasBench201',
+    'OPERATIONS',
+    'Site',
+    'classification_loss',
+]

@@ -1,0 +1,149 @@
+"""Layers that the operations of cell spaces are made of.
+
+Initialisation, padding and statistics follow the official (PyTorch) code of the
+papers: weights and biases uniform in +-1/sqrt(fan_in), symmetric padding,
+normalisation with momentum 0.9 and unbiased running variance.
+"""
+import math
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from nasjax import ops
+from nasjax.ops import normalization
+
+
+def fan_in_uniform(fan_in: int) -> nn.initializers.Initializer:
+  """Return the initialiser U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
+  bound = 1 / math.sqrt(fan_in)
+
+  def init(key, shape, dtype=jnp.float32):
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+  return init
+
+
+class Conv(nn.Module):
+  """Convolution without bias, symmetric padding by default."""
+
+  features: int
+  kernel: tuple[int, int] = (1, 1)
+  stride: int = 1
+  dilation: int = 1
+  padding: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+  @nn.compact
+  def __call__(self, x: chex.Array) -> chex.Array:
+    shape = (*self.kernel, x.shape[-1], self.features)
+    kernel = self.param(
+        'kernel', fan_in_uniform(math.prod(shape[:3])), shape)
+    return ops.convolution(
+        x, kernel, self.stride, self.dilation, self.padding)
+
+
+class DepthwiseConv(nn.Module):
+  """Convolution of every channel with a kernel of its own."""
+
+  kernel: tuple[int, int]
+  stride: int = 1
+  dilation: int = 1
+
+  @nn.compact
+  def __call__(self, x: chex.Array) -> chex.Array:
+    kernel = self.param(
+        'kernel', fan_in_uniform(math.prod(self.kernel)),
+        (*self.kernel, x.shape[-1]))
+    return ops.depthwise(x, kernel, self.stride, self.dilation)
+
+
+class Dense(nn.Module):
+  """Linear layer with bias."""
+
+  features: int
+
+  @nn.compact
+  def __call__(self, x: chex.Array) -> chex.Array:
+    init = fan_in_uniform(x.shape[-1])
+    kernel = self.param('kernel', init, (x.shape[-1], self.features))
+    bias = self.param('bias', init, (self.features,))
+    return x @ kernel + jnp.broadcast_to(bias, (len(x), self.features))
+
+
+class BatchNorm(nn.Module):
+  """Batch normalisation.
+
+  Attributes:
+    affine: whether channels are scaled and shifted after it.
+    track: whether running statistics are kept (collection 'batch_stats') and
+      used when not training. Without them the batch's own are always used, so
+      the network is a pure map of parameters and data.
+    momentum: of the running statistics.
+  """
+
+  affine: bool = True
+  track: bool = False
+  momentum: float = 0.9
+
+  @nn.compact
+  def __call__(self, x: chex.Array, train: bool) -> chex.Array:
+    y = self._running(x, train) if self.track else ops.batch_norm(x)
+    if self.affine:
+      scale = self.param('scale', nn.initializers.ones, x.shape[-1:])
+      bias = self.param('bias', nn.initializers.zeros, x.shape[-1:])
+      y = ops.scale(scale, y) + ops.spread_channels(bias, x.shape[:-1])
+    return y
+
+  def _running(self, x, train):
+    size = x.shape[-1]
+    mean = self.variable('batch_stats', 'mean', jnp.zeros, size)
+    variance = self.variable('batch_stats', 'var', jnp.ones, size)
+    if not train:
+      return ops.normalize(x, mean.value, variance.value)
+    if self.is_mutable_collection('batch_stats') and not self.is_initializing():
+      count = x.size // size
+      batch_mean, batch_variance = normalization.moments(x)
+      unbiased = batch_variance * (count / max(count - 1, 1))
+      keep = self.momentum
+      mean.value = keep * mean.value + (1 - keep) * batch_mean
+      variance.value = keep * variance.value + (1 - keep) * unbiased
+    return ops.batch_norm(x)
+
+
+class ReluConvNorm(nn.Module):
+  """ReLU, convolution, normalisation."""
+
+  features: int
+  kernel: tuple[int, int] = (1, 1)
+  stride: int = 1
+  affine: bool = True
+  track: bool = False
+
+  @nn.compact
+  def __call__(self, x: chex.Array, train: bool) -> chex.Array:
+    x = Conv(self.features, self.kernel, self.stride)(jax.nn.relu(x))
+    return BatchNorm(self.affine, self.track)(x, train)
+
+
+class FactorizedReduce(nn.Module):
+  """Halve the image by two interleaved 1x1 convolutions of stride 2.
+
+  The second one sees the image shifted by one pixel; where the size is odd the
+  shifted image is filled up with zeros (official code needs even sizes).
+  """
+
+  features: int
+  affine: bool = True
+  track: bool = False
+
+  @nn.compact
+  def __call__(self, x: chex.Array, train: bool) -> chex.Array:
+    x = jax.nn.relu(x)
+    odd = [(0, size % 2) for size in x.shape[1:3]]
+    shifted = jnp.pad(x[:, 1:, 1:], ((0, 0), *odd, (0, 0)))
+    half = self.features // 2
+    y = jnp.concatenate([
+        Conv(half, stride=2)(x),
+        Conv(self.features - half, stride=2)(shifted)], axis=-1)
+    return BatchNorm(self.affine, self.track)(y, train)

@@ -1,0 +1,111 @@
+"""The network of NAS-Bench-201: three stages of equal cells.
+
+Dong, Yang, NAS-Bench-201: Extending the Scope of Reproducible Neural
+Architecture Search, 2020 (https://arxiv.org/abs/2001.00326), figure 1.
+Cells of a stage have the same shapes and are scanned, so a stage compiles one
+cell. With five 3x3 cells a stage at 16 channels: 1,531,546 parameters.
+"""
+from collections.abc import Mapping
+from typing import Any
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from nasjax.networks import cell
+from nasjax.networks import layers
+from nasjax.networks import operations as operations_lib
+from nasjax.types import Arch
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+OPERATIONS = (
+    'none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
+
+
+class _ResidualReduction(nn.Module):
+  """Residual block that halves the image and doubles the channels."""
+
+  features: int
+  affine: bool
+  track: bool
+
+  @nn.compact
+  def __call__(self, x: chex.Array, train: bool) -> chex.Array:
+    norm = dict(affine=self.affine, track=self.track)
+    y = layers.ReluConvNorm(self.features, (3, 3), 2, **norm)(x, train)
+    y = layers.ReluConvNorm(self.features, (3, 3), 1, **norm)(y, train)
+    return layers.Conv(self.features)(_halve(x)) + y
+
+
+def _halve(x):
+  """Average pooling 2x2 with stride 2; an odd last row or column is left."""
+  height, width = (size // 2 * 2 for size in x.shape[1:3])
+  corners = [x[:, i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)]
+  return sum(corners) / 4
+
+
+class NasBench201(nn.Module):
+  """Stem, three stages of cells with residual reductions, linear classifier.
+
+  Attributes:
+    num_classes: number of logits.
+    channels: of the first stage; doubled by each reduction.
+    cells_per_stage: N of the paper.
+    affine: whether normalisation scales and shifts.
+    track: whether running statistics are kept, for networks trained to be
+      used; without them the network is a pure map.
+    operations: names of the K operations, in the order of the space.
+    custom_operations: further names and their factories `(Site) -> module`.
+  """
+
+  num_classes: int = 10
+  channels: int = 16
+  cells_per_stage: int = 5
+  affine: bool = True
+  track: bool = False
+  operations: tuple[str, ...] = OPERATIONS
+  custom_operations: Mapping[str, Any] | None = None
+
+  @nn.compact
+  def __call__(
+      self, arch: Arch, x: chex.Array, train: bool = True
+  ) -> chex.Array:
+    """Return logits `[N, num_classes]` of images `[N, H, W, C]`.
+
+    Args:
+      arch: `{'op': ...}` with six choices, in any form.
+      x: images; both sides at least 4 pixels.
+      train: whether running statistics, if kept, are updated rather than used.
+    """
+    if min(x.shape[1:3]) < 4:
+      raise ValueError(
+          'Images of at least 4x4 pixels are needed for two reductions, got '
+          f'{x.shape[1]}x{x.shape[2]}.')
+    operations = operations_lib.resolve(self.operations, self.custom_operations)
+    x = layers.Conv(self.channels, (3, 3), name='stem')(x)
+    x = layers.BatchNorm(self.affine, self.track, name='stem_norm')(x, train)
+    for stage in range(3):
+      channels = self.channels * 2**stage
+      if stage:
+        x = _ResidualReduction(
+            channels, self.affine, self.track, name=f'reduction_{stage}'
+        )(x, train)
+      site = operations_lib.Site(
+          channels, affine=self.affine, track=self.track, pool_norm=False)
+      x = self._stage(
+          cell.Cell(operations, EDGES, 1, site, name=f'stage_{stage}'),
+          arch['op'], x, train)
+    x = layers.BatchNorm(self.affine, self.track, name='last_norm')(x, train)
+    x = jnp.mean(jax.nn.relu(x), axis=(1, 2))
+    return layers.Dense(self.num_classes, name='classifier')(x)
+
+  def _stage(self, module, choices, x, train):
+
+    def body(module, x, _):
+      return module(choices, x[None], train)[-1], None
+
+    scan = nn.scan(
+        body, variable_axes={'params': 0, 'batch_stats': 0},
+        split_rngs={'params': True}, length=self.cells_per_stage)
+    return scan(module, x, None)[0]
