@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():
     if _STATUS.value:
-      print(experiment.status(_WORKDIR.value))
+      print(experiment.status.status(_WORKDIR.value))
       return
     if _CONFIG.value is None:
       raise app.UsageError('Flag --config is needed.')

@@ -16,6 +16,7 @@ from nasjax.types import Arch
 
 Edge = tuple[int, int, str]  # source, target, what the edge does
 
+_STEP = (2.6, 1.3)  # between levels, and between the nodes of a level
 _INK, _INPUT, _NODE, _OUTPUT = '#223', '#d7e8d4', '#dbe4f3', '#f5e3c8'
 _PALETTE = ('#2f6db3', '#c2543a', '#3d8b57', '#8a5aa8', '#b8860b', '#4a9aa5',
             '#a8446f', '#6b7280')
@@ -40,7 +41,7 @@ def layout(edges: Sequence[Edge], num_nodes: int) -> np.ndarray:
     num_nodes: N.
 
   Returns:
-    `f64[N, 2]`; nodes of one level are one unit apart, around zero.
+    `f64[N, 2]`; the nodes of a level are centred on zero.
 
   Raises:
     ValueError: if the edges form a cycle or name a node that does not exist.
@@ -53,34 +54,37 @@ def layout(edges: Sequence[Edge], num_nodes: int) -> np.ndarray:
   position = np.zeros((num_nodes, 2))
   for node in range(num_nodes):
     peers = [i for i in range(num_nodes) if level[i] == level[node]]
-    # A small wave keeps edges between distant levels off the nodes between.
-    wave = 0.3 * (-1) ** level[node] if len(peers) == 1 and level[node] else 0
     position[node] = (
-        1.7 * level[node],
-        (len(peers) - 1) / 2 - peers.index(node) + wave)
+        _STEP[0] * level[node],
+        _STEP[1] * ((len(peers) - 1) / 2 - peers.index(node)))
   return position
 
 
-def _draw_edge(axes, start, end, bend, text, colour):
+def _draw_edge(axes, start, end, bend, place, text, colour):
   axes.add_patch(patches.FancyArrowPatch(
       start, end, connectionstyle=f'arc3,rad={bend}', arrowstyle='-|>',
       mutation_scale=11, shrinkA=15, shrinkB=16, color=colour, linewidth=1.5))
   if text:
     along = end - start
-    # The middle of the quadratic curve that 'arc3' draws.
-    middle = (start + end) / 2 + bend / 2 * np.array([along[1], -along[0]])
-    axes.text(*middle, text, fontsize=7, color=colour, ha='center',
+    # The control point of the quadratic curve that 'arc3' draws.
+    control = (start + end) / 2 + bend * np.array([along[1], -along[0]])
+    point = ((1 - place) ** 2 * start + 2 * place * (1 - place) * control
+             + place**2 * end)
+    axes.text(*point, text, fontsize=7, color=colour, ha='center',
               va='center', bbox=dict(
                   boxstyle='round,pad=.12', fc='white', ec='none', alpha=.85))
 
 
 def _bends(edges, position):
-  """How far each edge is bent: parallel ones apart, long ones around."""
+  """How far each edge is bent: long ones around nodes, parallel ones apart."""
   seen, bends = {}, []
   for source, target, _ in edges:
     repeat = seen[source, target] = seen.get((source, target), -1) + 1
-    long = position[target, 0] - position[source, 0] > 2
-    bends.append((-0.18 if long else 0.0) + 0.35 * repeat)
+    long = position[target, 0] - position[source, 0] > 1.5 * _STEP[0]
+    # Long edges pass on the side of their node; on the axis they take turns.
+    height = position[source, 1]
+    side = -np.sign(height) if height else (1 if source % 2 else -1)
+    bends.append((0.28 * side if long else 0.0) + 0.35 * repeat)
   return bends
 
 
@@ -101,17 +105,22 @@ def draw_dag(
     The figure.
 
   Raises:
-    ValueError: as `layout`.
+    ValueError: as `layout`, or if there is no node.
   """
+  if not labels:
+    raise ValueError('A drawing needs at least one node.')
   position = layout(edges, len(labels))
+  span = np.ptp(position, axis=0)
+  # Bent edges need room in proportion to their length.
+  room = np.array([.8, .6 + .11 * span[0] * (span[0] > 1.5 * _STEP[0])])
   if axes is None:
-    span = np.ptp(position, axis=0) if len(labels) else np.zeros(2)
-    axes = figure.Figure(
-        figsize=(2 + 1.05 * span[0], 1.6 + 1.2 * span[1])).subplots()
+    axes = figure.Figure(figsize=.8 * (span + 2 * room)).subplots()
   colours = {text: _PALETTE[i % len(_PALETTE)] for i, text in enumerate(
       sorted({text for _, _, text in edges if text}))}
-  for (source, target, text), bend in zip(edges, _bends(edges, position)):
-    _draw_edge(axes, position[source], position[target], bend, text,
+  bends = _bends(edges, position)
+  for i, ((source, target, text), bend) in enumerate(zip(edges, bends)):
+    place = (.5, .38, .6)[i % 3]  # neighbouring labels do not cover each other
+    _draw_edge(axes, position[source], position[target], bend, place, text,
                colours.get(text, _INK))
   sources = {source for source, _, _ in edges}
   targets = {target for _, target, _ in edges}
@@ -122,10 +131,9 @@ def draw_dag(
               bbox=dict(boxstyle='round,pad=.4', fc=face, ec=_INK, lw=.8))
   axes.set_title(title, fontsize=10, color=_INK)
   axes.set_axis_off()
-  axes.margins(.14, .3)
-  if len(position):
-    axes.update_datalim(position)
-  axes.autoscale_view()
+  axes.set_aspect('equal')
+  low, high = position.min(0) - room, position.max(0) + room
+  axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
   return axes.figure
 
 

@@ -12,9 +12,10 @@ import jax
 from nasjax.experiment import build
 from nasjax.experiment import checkpoint
 from nasjax.experiment import folder
+from nasjax.experiment import job as job_lib
 from nasjax.experiment import loop
+from nasjax.experiment import phases
 from nasjax.experiment import results
-from nasjax.experiment import run
 
 _DEVICE_FLAG = '--xla_force_host_platform_device_count'
 CACHE_DIR = '~/.cache/nasjax/xla'
@@ -53,14 +54,14 @@ def clear_errors() -> Iterator[None]:
     sys.exit(1)
 
 
-def finish(job: run.Job) -> None:
+def finish(job: phases.Job) -> None:
   """Run a prepared job and print its results.
 
   Args:
-    job: from `run.prepare`.
+    job: from `job.prepare`.
   """
   try:
-    outcome = run.execute(job)
+    outcome = job_lib.execute(job)
   except (loop.Diverged, folder.FolderError, checkpoint.CheckpointError) as e:
     print(f'Error: {e}', file=sys.stderr)
     sys.exit(1)

@@ -31,9 +31,13 @@ def rate(steps_per_second: float) -> str:
 
 
 def values(row: Mapping[str, Any], limit: int = 4) -> str:
-  """Return the first few metrics of a row; arrays as mean +- deviation."""
+  """Return a few metrics of a row; arrays as mean +- deviation."""
+  # Those that people look for come first.
+  names = sorted(
+      (key for key in row if key != 'step'),
+      key=lambda key: not key.endswith(('best', 'loss', 'accuracy', 'score')))
   words = []
-  for key in [key for key in row if key != 'step'][:limit]:
+  for key in names[:limit]:
     value = np.asarray(row[key], float)
     spread = f'±{value.std():.2g}' if value.size > 1 else ''
     words.append(f'{key} {value.mean():.4g}{spread}' if value.size else key)
