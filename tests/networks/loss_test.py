@@ -16,7 +16,7 @@ def _example():
   weights = jax.random.normal(jax.random.key(0), (5, 3))
   image = jax.random.normal(jax.random.key(1), (7, 5))
   label = jnp.array([0, 1, 2, 0, 1, 2, 0])
-  return weights, dict(image=image, label=label)
+  return weights, {'image': image, 'label': label}
 
 
 @pytest.mark.parametrize('smoothing', [0.0, 0.1])

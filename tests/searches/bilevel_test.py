@@ -14,7 +14,7 @@ PARAMETERS = types.Distribution(
     init=lambda key: jnp.array(2.0), sample=lambda key, params: params,
     log_prob=lambda params, arch: jnp.array(0.0),
     mode=lambda params: (params > 0).astype(jnp.int32))
-TRAIN, VALID = dict(train=jnp.array(0.0)), dict(valid=jnp.array(1.0))
+TRAIN, VALID = {'train': jnp.array(0.0)}, {'valid': jnp.array(1.0)}
 
 
 def _scalar_loss(w, a, key, is_valid):
@@ -96,7 +96,7 @@ def _linear(batch_size=8):
   optimizer = optax.chain(
       optax.add_decayed_weights(0.1), optax.sgd(0.05, momentum=0.9))
   init = lambda key: jax.random.normal(key, (4,))
-  return loss, init, distribution, optimizer, dict(train=0, valid=1)
+  return loss, init, distribution, optimizer, {'train': 0, 'valid': 1}
 
 
 def _reporting(train_loss, valid_loss, weights, alphas, optimizer, state):
@@ -233,7 +233,7 @@ def test_single_level_takes_both_steps_on_the_same_training_loss():
 
 
 @pytest.mark.parametrize('options', [
-    dict(arch_start=-1), dict(arch_every=0)], ids=str)
+    {'arch_start': -1}, {'arch_every': 0}], ids=str)
 def test_impossible_intervals_are_errors(options):
   with pytest.raises(ValueError, match='arch_start must be at least 0'):
     _scalar_search(**options)
