@@ -5,6 +5,7 @@ evolution, the training set of a predictor), `keep_best` the best distinct ones
 (the result of a search). Both have static shapes, so both work inside `jit`,
 `scan` and `vmap`.
 """
+
 from typing import NamedTuple
 
 import chex
@@ -24,7 +25,7 @@ class Archive(NamedTuple):
 
 
 def create(
-    arch: Arch, capacity: int, num_objectives: int | None = None
+  arch: Arch, capacity: int, num_objectives: int | None = None
 ) -> Archive:
   """Return an empty archive.
 
@@ -43,7 +44,8 @@ def create(
     raise ValueError(f'An archive needs at least one slot, got {capacity}.')
   shape = (capacity,) if num_objectives is None else (capacity, num_objectives)
   archs = jax.tree.map(
-      lambda leaf: jnp.broadcast_to(leaf, (capacity, *jnp.shape(leaf))), arch)
+    lambda leaf: jnp.broadcast_to(leaf, (capacity, *jnp.shape(leaf))), arch
+  )
   return Archive(archs, jnp.full(shape, -jnp.inf), jnp.int32(0))
 
 
@@ -81,14 +83,15 @@ def add(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
   num_new = values.shape[0]
   if num_new > capacity(archive):
     raise ValueError(
-        f'{num_new} architectures do not fit into the {capacity(archive)} '
-        'slots of the archive.')
+      f'{num_new} architectures do not fit into the {capacity(archive)} '
+      'slots of the archive.'
+    )
   slots = (archive.count + jnp.arange(num_new)) % capacity(archive)
   return Archive(
-      jax.tree.map(
-          lambda old, new: old.at[slots].set(new), archive.archs, archs),
-      archive.values.at[slots].set(ranking.finite_or_worst(values)),
-      archive.count + num_new)
+    jax.tree.map(lambda old, new: old.at[slots].set(new), archive.archs, archs),
+    archive.values.at[slots].set(ranking.finite_or_worst(values)),
+    archive.count + num_new,
+  )
 
 
 def keep_best(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
@@ -109,18 +112,24 @@ def keep_best(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
   chex.assert_rank([archive.values, values], 1)
   num_old, num_new = capacity(archive), values.shape[0]
   merged = jax.tree.map(
-      lambda old, new: jnp.concatenate([old, new]), archive.archs, archs)
+    lambda old, new: jnp.concatenate([old, new]), archive.archs, archs
+  )
   merged_values = jnp.concatenate(
-      [archive.values, ranking.finite_or_worst(values)])
+    [archive.values, ranking.finite_or_worst(values)]
+  )
   # An entry is outdated if any later one among the new is the same arch.
-  later = (jnp.arange(num_old + num_new)[:, None]
-           < num_old + jnp.arange(num_new)[None, :])
+  later = (
+    jnp.arange(num_old + num_new)[:, None]
+    < num_old + jnp.arange(num_new)[None, :]
+  )
   outdated = jnp.any(later & _equal(merged, archs), axis=1)
   merged_values = jnp.where(outdated, -jnp.inf, merged_values)
   merged_values, slots = jax.lax.top_k(merged_values, num_old)
   return Archive(
-      jax.tree.map(lambda leaf: leaf[slots], merged),
-      merged_values, archive.count + num_new)
+    jax.tree.map(lambda leaf: leaf[slots], merged),
+    merged_values,
+    archive.count + num_new,
+  )
 
 
 def _equal(archs, others):
@@ -154,5 +163,4 @@ def top(archive: Archive, k: int) -> tuple[Arch, jax.Array]:
 def best(archive: Archive) -> Arch:
   """Return the architecture with the highest value."""
   chex.assert_rank(archive.values, 1)
-  return select(
-      archive, jnp.argmax(ranking.finite_or_worst(archive.values)))
+  return select(archive, jnp.argmax(ranking.finite_or_worst(archive.values)))

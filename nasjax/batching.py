@@ -5,6 +5,7 @@
 under `vmap` (what accelerators, tables and small predictors want), and spread
 over all local devices by `shard_map`. The numbers do not depend on the way.
 """
+
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ _AXIS = 'archs'
 
 
 def map_archs(
-    f: Callable[[Arch], Any], archs: Arch, batch_size: int | None = None
+  f: Callable[[Arch], Any], archs: Arch, batch_size: int | None = None
 ) -> Any:
   """Apply a function to every architecture.
 
@@ -45,8 +46,9 @@ def map_archs(
   sizes = {leaf.shape[0] for leaf in jax.tree.leaves(archs)}
   if len(sizes) != 1 or 0 in sizes:
     raise ValueError(
-        'map_archs needs one common, positive leading axis B of all leaves, '
-        f'got sizes {sorted(sizes)}.')
+      'map_archs needs one common, positive leading axis B of all leaves, '
+      f'got sizes {sorted(sizes)}.'
+    )
   num_archs, batch_size = sizes.pop(), batch_size or 1
   devices = jax.local_devices()
   placed = not jax.sharding.get_abstract_mesh().empty
@@ -60,9 +62,12 @@ def map_archs(
   # No checks of replication: they reject loops in `f` whose carry starts from
   # a constant.
   results = jax.shard_map(
-      lambda block: _map_on_device(f, block, batch_size),
-      mesh=jax.sharding.Mesh(np.array(devices), (_AXIS,)),
-      in_specs=spec, out_specs=spec, check_vma=False)(padded)
+    lambda block: _map_on_device(f, block, batch_size),
+    mesh=jax.sharding.Mesh(np.array(devices), (_AXIS,)),
+    in_specs=spec,
+    out_specs=spec,
+    check_vma=False,
+  )(padded)
   return jax.tree.map(lambda leaf: leaf[:num_archs], results)
 
 

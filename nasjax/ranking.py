@@ -10,6 +10,7 @@ All but `expected_maximum` are pure functions of arrays that work inside `jit`
 and `vmap`. Their memory is O(N^2): above a few thousand items, and outside
 `jit`, `scipy.stats` is the better tool.
 """
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -142,8 +143,11 @@ def non_dominated_ranks(values: jax.Array) -> jax.Array:
     return front + 1, jnp.where(free, front, ranks_so_far), left & ~free
 
   num_items = values.shape[0]
-  start = (jnp.int32(0), jnp.zeros(num_items, jnp.int32),
-           jnp.ones(num_items, bool))
+  start = (
+    jnp.int32(0),
+    jnp.zeros(num_items, jnp.int32),
+    jnp.ones(num_items, bool),
+  )
   return jax.lax.while_loop(lambda state: jnp.any(state[2]), peel, start)[1]
 
 
@@ -174,15 +178,16 @@ def crowding_distance(values: jax.Array, fronts: jax.Array) -> jax.Array:
     lower = same & (place[None, :] < place[:, None])
     above = jnp.min(jnp.where(higher, column[None, :], jnp.inf), axis=1)
     below = jnp.max(jnp.where(lower, column[None, :], -jnp.inf), axis=1)
-    span = (jnp.max(jnp.where(same, column[None, :], -jnp.inf), axis=1)
-            - jnp.min(jnp.where(same, column[None, :], jnp.inf), axis=1))
-    return (above - below) / jnp.where(span > 0, span, 1.)
+    span = jnp.max(
+      jnp.where(same, column[None, :], -jnp.inf), axis=1
+    ) - jnp.min(jnp.where(same, column[None, :], jnp.inf), axis=1)
+    return (above - below) / jnp.where(span > 0, span, 1.0)
 
   return jnp.sum(jax.vmap(along, in_axes=1)(values), axis=0)
 
 
 def expected_maximum(
-    values: np.ndarray, num_draws: int, replace: bool = False
+  values: np.ndarray, num_draws: int, replace: bool = False
 ) -> float:
   """Return the exact expected result of random search over a table.
 
@@ -205,14 +210,18 @@ def expected_maximum(
   size = len(values)
   if not 0 < num_draws or (not replace and num_draws > size):
     raise ValueError(
-        f'num_draws must lie between 1 and the {size} values, got {num_draws}.')
+      f'num_draws must lie between 1 and the {size} values, got {num_draws}.'
+    )
   rank = np.arange(size + 1)
   if replace:
-    below = (rank / size)**num_draws
+    below = (rank / size) ** num_draws
   else:
     # log C(k, n) by log-gamma; fewer than n items cannot hold the maximum.
     usable = np.maximum(rank, num_draws)
-    log_choose = (special.gammaln(usable + 1) - special.gammaln(num_draws + 1)
-                  - special.gammaln(usable - num_draws + 1))
-    below = np.where(rank < num_draws, 0., np.exp(log_choose - log_choose[-1]))
+    log_choose = (
+      special.gammaln(usable + 1)
+      - special.gammaln(num_draws + 1)
+      - special.gammaln(usable - num_draws + 1)
+    )
+    below = np.where(rank < num_draws, 0.0, np.exp(log_choose - log_choose[-1]))
   return float(np.sum(values * np.diff(below)))

@@ -8,6 +8,7 @@ rows, in the order of the official benchmark. A search should see `e12_*_valid`
 (validation accuracy of the 12-epoch training); `e200_*` and `*_test` are for
 reports.
 """
+
 import os
 import pathlib
 from typing import NamedTuple
@@ -19,11 +20,17 @@ FILE = 'nb201_table.npz'
 NUM_CELLS = 15_625
 NUM_EDGES = 6
 OPERATIONS = (
-    'none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
+  'none',
+  'skip_connect',
+  'nor_conv_1x1',
+  'nor_conv_3x3',
+  'avg_pool_3x3',
+)
 _SOURCE = (
-    'It holds `ops` (u8[15625, 6]), `op_names` and one vector a measurement of '
-    'the public tables of NAS-Bench-201 (https://github.com/D-X-Y/NAS-Bench-201)'
-    ' and of the projects that publish its accuracies.')
+  'It holds `ops` (u8[15625, 6]), `op_names` and one vector a measurement of '
+  'the public tables of NAS-Bench-201 (https://github.com/D-X-Y/NAS-Bench-201)'
+  ' and of the projects that publish its accuracies.'
+)
 
 
 class NasBench201(NamedTuple):
@@ -44,23 +51,24 @@ def _check(path, arrays):
   ops, names = arrays.pop('ops', None), arrays.pop('op_names', None)
   if ops is None or ops.shape != (NUM_CELLS, NUM_EDGES) or ops.dtype != 'u1':
     raise ValueError(
-        f'ops in {path} must be uint8 of shape {(NUM_CELLS, NUM_EDGES)}, got '
-        f'{None if ops is None else (ops.dtype, ops.shape)}.')
+      f'ops in {path} must be uint8 of shape {(NUM_CELLS, NUM_EDGES)}, got '
+      f'{None if ops is None else (ops.dtype, ops.shape)}.'
+    )
   if names is None or tuple(names.tolist()) != OPERATIONS:
-    raise ValueError(
-        f'op_names in {path} must be {OPERATIONS}, got {names}.')
+    raise ValueError(f'op_names in {path} must be {OPERATIONS}, got {names}.')
   if not np.array_equal(np.sort(_rows(ops)), np.arange(NUM_CELLS)):
     raise ValueError(f'ops in {path} must hold every cell exactly once.')
   for name, column in arrays.items():
     if column.shape != (NUM_CELLS,) or column.dtype.kind not in 'fiu':
       raise ValueError(
-          f'{name} in {path} must be {NUM_CELLS} numbers, got {column.dtype} '
-          f'of shape {column.shape}.')
+        f'{name} in {path} must be {NUM_CELLS} numbers, got {column.dtype} '
+        f'of shape {column.shape}.'
+      )
   return NasBench201(ops, arrays)
 
 
 def load_nasbench201(
-    data_dir: str | os.PathLike[str] | None = None
+  data_dir: str | os.PathLike[str] | None = None,
 ) -> NasBench201:
   """Return the table of NAS-Bench-201.
 
@@ -84,8 +92,9 @@ def load_nasbench201(
   folder = data_dir or os.environ.get('NASJAX_DATA_DIR')
   if not folder:
     raise ValueError(
-        f'Expected a data_dir with {FILE}, but $NASJAX_DATA_DIR is not set '
-        f'either. {_SOURCE}')
+      f'Expected a data_dir with {FILE}, but $NASJAX_DATA_DIR is not set '
+      f'either. {_SOURCE}'
+    )
   path = pathlib.Path(folder, FILE)
   if not path.is_file():
     raise ValueError(f'Expected {FILE} in {folder}: no such file. {_SOURCE}')
@@ -114,8 +123,8 @@ def values_by_index(table: NasBench201, column: str) -> np.ndarray:
     ValueError: if there is no such column.
   """
   if column not in table.columns:
-    raise ValueError(
-        f'Unknown column {column!r}. Known: {", ".join(sorted(table.columns))}.')
+    known = ', '.join(sorted(table.columns))
+    raise ValueError(f'Unknown column {column!r}. Known: {known}.')
   values = np.empty(NUM_CELLS, np.float32)
   values[_rows(table.ops)] = table.columns[column]
   return values

@@ -3,6 +3,7 @@
 `weighted_product` is equation 2 of M. Tan et al., MnasNet: Platform-Aware
 Neural Architecture Search for Mobile, 2019, https://arxiv.org/abs/1807.11626.
 """
+
 from collections.abc import Callable
 import inspect
 
@@ -45,12 +46,11 @@ def stateless(score: Callable[[Key, Arch], jax.Array]) -> Estimator:
     return score(key, arch)
 
   return Estimator(
-      init, update, score_at if takes_fidelity(score) else score_in_full)
+    init, update, score_at if takes_fidelity(score) else score_in_full
+  )
 
 
-def combine(
-    fn: Callable[..., jax.Array], *estimators: Estimator
-) -> Estimator:
+def combine(fn: Callable[..., jax.Array], *estimators: Estimator) -> Estimator:
   """Return the estimator `fn(score_1, ..., score_n)`.
 
   A batch is a sequence with one batch an estimator, None where one is not to
@@ -72,8 +72,9 @@ def combine(
   def update(key, state, batch):
     if len(batch) != len(estimators):
       raise ValueError(
-          f'A batch of {len(estimators)} combined estimators needs as many '
-          f'parts, got {len(batch)}.')
+        f'A batch of {len(estimators)} combined estimators needs as many '
+        f'parts, got {len(batch)}.'
+      )
     keys = jax.random.split(key, len(estimators))
     states, metrics = [], {}
     for i, estimator in enumerate(estimators):
@@ -86,17 +87,18 @@ def combine(
 
   def score(key, state, arch):
     keys = jax.random.split(key, len(estimators))
-    return fn(*(
-        e.score(k, s, arch) for k, s, e in zip(keys, state, estimators)))
+    return fn(
+      *(e.score(k, s, arch) for k, s, e in zip(keys, state, estimators))
+    )
 
   return Estimator(init, update, score)
 
 
 def weighted_product(
-    accuracy: Estimator,
-    latency: Estimator,
-    target: float,
-    w: float | tuple[float, float] = -0.07,
+  accuracy: Estimator,
+  latency: Estimator,
+  target: float,
+  w: float | tuple[float, float] = -0.07,
 ) -> Estimator:
   """Return accuracy weighted by latency: `ACC (LAT / T)^w`.
 

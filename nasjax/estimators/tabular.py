@@ -1,4 +1,5 @@
 """Scores read from the table of a benchmark."""
+
 from collections.abc import Callable
 
 import chex
@@ -10,13 +11,13 @@ from nasjax.types import Arch, Estimator
 
 
 def tabular(
-    index_of: Callable[[Arch], jax.Array], values: chex.Array
+  index_of: Callable[[Arch], jax.Array], values: chex.Array
 ) -> Estimator:
   """Return the estimator that looks an architecture up in a table.
 
   Example:
     >>> from nasjax.spaces import nasbench201
-    >>> table = jnp.arange(15625.)
+    >>> table = jnp.arange(15625.0)
     >>> estimator = tabular(nasbench201.cell_index, table)
 
   Args:
@@ -32,7 +33,8 @@ def tabular(
   """
   if jnp.ndim(values) != 1:
     raise ValueError(
-        f'A table is one value a row, [N], got shape {jnp.shape(values)}: '
-        'choose a column.')
+      f'A table is one value a row, [N], got shape {jnp.shape(values)}: '
+      'choose a column.'
+    )
   values = jnp.asarray(values, jnp.float32)
   return combine.stateless(lambda key, arch: values[index_of(arch)])

@@ -3,17 +3,15 @@
 One update is ask, learn (where there is a batch), score, tell. The best of
 everything that was scored is kept in an archive.
 """
+
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from nasjax import archive
-from nasjax import batching
-from nasjax import ranking
+from nasjax import archive, batching, ranking
 from nasjax.estimators import combine
-from nasjax.types import (
-    Batch, Estimator, Proposal, Search, State, Strategy)
+from nasjax.types import Batch, Estimator, Proposal, Search, State, Strategy
 
 
 class BlackBox(NamedTuple):
@@ -42,23 +40,26 @@ def _score_all(estimator, key, state, proposal, batch_size):
 def _keep_best(state, proposal, values):
   """Return what has been found at the highest fidelity so far, and that."""
   fidelity = jnp.maximum(state.fidelity, jnp.max(proposal.fidelity))
-  found = state.found._replace(values=jnp.where(
-      fidelity > state.fidelity, -jnp.inf, state.found.values))
+  found = state.found._replace(
+    values=jnp.where(fidelity > state.fidelity, -jnp.inf, state.found.values)
+  )
   values = jnp.where(proposal.fidelity < fidelity, -jnp.inf, values)
   return archive.keep_best(found, proposal.archs, values), fidelity
 
 
 def black_box(
-    strategy: Strategy,
-    estimator: Estimator,
-    batch_size: int | None = None,
-    archive_size: int = 10,
+  strategy: Strategy,
+  estimator: Estimator,
+  batch_size: int | None = None,
+  archive_size: int = 10,
 ) -> Search:
   """Return the search in which a strategy is told an estimator's scores.
 
   Scores that are not finite are told as -inf, counted in the metrics, and never
   win. Scores of different fidelities are not comparable: only those at the
-  highest fidelity asked for so far can win. Metrics of an update: `score_best` of the architectures found so far,
+  highest fidelity asked for so far can win.
+
+  Metrics of an update: `score_best` of the architectures found so far,
   `score_mean` and `num_not_finite` of this proposal, and those of the strategy
   (`strategy_...`) and of the estimator (`estimator_...`).
 
@@ -80,9 +81,12 @@ def black_box(
     example, _ = strategy.ask(example_key, strategy_state)
     example = jax.tree.map(lambda leaf: leaf[0], example.archs)
     return BlackBox(
-        strategy_state, estimator.init(estimator_key),
-        archive.create(example, archive_size), jnp.float32(-jnp.inf),
-        jnp.bool_(False))
+      strategy_state,
+      estimator.init(estimator_key),
+      archive.create(example, archive_size),
+      jnp.float32(-jnp.inf),
+      jnp.bool_(False),
+    )
 
   def update(key, state: BlackBox, batch: Batch):
     ask_key, learn_key, score_key, tell_key = jax.random.split(key, 4)
@@ -91,34 +95,39 @@ def black_box(
     learned, has_moved, learn_metrics = state.estimator, state.has_moved, {}
     if batch is not None:
       learned, learn_metrics = estimator.update(
-          learn_key, state.estimator, batch)
+        learn_key, state.estimator, batch
+      )
       has_moved |= bool(jax.tree.leaves(learned))
 
     raw = _score_all(estimator, score_key, learned, proposal, batch_size)
     values = ranking.finite_or_worst(raw)
     strategy_state, tell_metrics = strategy.tell(
-        tell_key, strategy_state, proposal, values)
+      tell_key, strategy_state, proposal, values
+    )
     found, fidelity = _keep_best(state, proposal, values)
     metrics = {
-        'score_best': found.values[0],
-        'score_mean': jnp.mean(values),
-        'num_not_finite': jnp.sum(~jnp.isfinite(raw)),
-        **{f'strategy_{k}': v for k, v in tell_metrics.items()},
-        **{f'estimator_{k}': v for k, v in learn_metrics.items()},
+      'score_best': found.values[0],
+      'score_mean': jnp.mean(values),
+      'num_not_finite': jnp.sum(~jnp.isfinite(raw)),
+      **{f'strategy_{k}': v for k, v in tell_metrics.items()},
+      **{f'estimator_{k}': v for k, v in learn_metrics.items()},
     }
     return BlackBox(
-        strategy_state, learned, found, fidelity, has_moved), metrics
+      strategy_state, learned, found, fidelity, has_moved
+    ), metrics
 
   def best(key, state):
     def score_again(_):
       again = Proposal(
-          state.found.archs, jnp.full(archive_size, state.fidelity))
+        state.found.archs, jnp.full(archive_size, state.fidelity)
+      )
       values = _score_all(estimator, key, state.estimator, again, batch_size)
       # Slots that were never filled must not win by being scored now.
       return jnp.where(jnp.isfinite(state.found.values), values, -jnp.inf)
 
     values = jax.lax.cond(
-        state.has_moved, score_again, lambda _: state.found.values, None)
+      state.has_moved, score_again, lambda _: state.found.values, None
+    )
     return archive.best(state.found._replace(values=values))
 
   return Search(init, update, best)

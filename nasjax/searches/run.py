@@ -5,6 +5,7 @@ for the batch of step t, and one that is folded with t for step t. So a run may
 be cut anywhere and continued with the same result, and a `vmap` of `run` over
 keys is hundreds of seeds in one program.
 """
+
 from collections.abc import Callable
 
 import jax
@@ -12,26 +13,25 @@ import jax.numpy as jnp
 
 from nasjax import batching
 from nasjax.estimators import combine
-from nasjax.types import (
-    Arch, Batch, Estimator, Key, Metrics, Search, State)
+from nasjax.types import Arch, Batch, Estimator, Key, Metrics, Search, State
 
 Batches = Callable[[Key, jax.Array], Batch]
 
 
 def run(
-    key: Key,
-    search: Search,
-    batches: Batches | None,
-    num_steps: int,
-    state: State | None = None,
-    start: int | jax.Array = 0,
+  key: Key,
+  search: Search,
+  batches: Batches | None,
+  num_steps: int,
+  state: State | None = None,
+  start: int | jax.Array = 0,
 ) -> tuple[State, Metrics]:
   """Run a search from step `start` for a number of steps.
 
   Example:
     `jax.vmap(lambda key: run(key, search, None, 300))(keys)` runs one seed a
-    key. To spread the seeds over devices use
-    `batching.map_archs(lambda key: ..., keys, batch_size=num_seeds // devices)`.
+    key. `batching.map_archs` in the place of `jax.vmap` spreads the seeds over
+    the local devices, a block of `batch_size` seeds on each.
 
   Args:
     key: the key of the run, the same for all of its parts.
@@ -57,15 +57,15 @@ def run(
     return search.update(key, state, batch)
 
   return jax.lax.scan(
-      step, search.init(init_key) if state is None else state,
-      (steps, step_keys))
+    step, search.init(init_key) if state is None else state, (steps, step_keys)
+  )
 
 
 def from_search(
-    search: Callable[[Arch], Search],
-    num_steps: int,
-    value: Callable[[Metrics], jax.Array],
-    batches: Batches | None = None,
+  search: Callable[[Arch], Search],
+  num_steps: int,
+  value: Callable[[Metrics], jax.Array],
+  batches: Batches | None = None,
 ) -> Estimator:
   """Return the estimator that scores by running a search.
 
@@ -89,7 +89,7 @@ def from_search(
 
 
 def replicate(
-    search: Search, num_seeds: int, batch_size: int | None = None
+  search: Search, num_seeds: int, batch_size: int | None = None
 ) -> Search:
   """Return the search that runs several seeds of a search side by side.
 
@@ -103,7 +103,7 @@ def replicate(
       them for searches over tables, None for searches that train networks.
 
   Returns:
-    The search. Its states, metrics and best architectures have a leading axis S.
+    The search. States, metrics and best architectures have a leading axis S.
 
   Raises:
     ValueError: if there are no seeds.
@@ -119,11 +119,12 @@ def replicate(
 
   def update(key, state, batch):
     return batching.map_archs(
-        lambda seed: search.update(*seed, batch), (keys(key), state),
-        batch_size)
+      lambda seed: search.update(*seed, batch), (keys(key), state), batch_size
+    )
 
   def best(key, state):
     return batching.map_archs(
-        lambda seed: search.best(*seed), (keys(key), state), batch_size)
+      lambda seed: search.best(*seed), (keys(key), state), batch_size
+    )
 
   return Search(init, update, best)

@@ -9,6 +9,7 @@ Deviations
   * Age is counted from when a value is told, so that slow evaluations may
     overlap: with one at a time this is algorithm 1.
 """
+
 from typing import NamedTuple
 
 import jax
@@ -35,10 +36,10 @@ def _winner(key, population, tournament):
 
 
 def regularized_evolution(
-    space: Space,
-    population: int = 100,
-    tournament: int = 10,
-    batch_size: int = 1,
+  space: Space,
+  population: int = 100,
+  tournament: int = 10,
+  batch_size: int = 1,
 ) -> Strategy:
   """Mutate tournament winners and let the oldest die.
 
@@ -65,13 +66,13 @@ def regularized_evolution(
   """
   if tournament < 1 or not 1 <= batch_size <= population:
     raise ValueError(
-        'Evolution needs tournament >= 1 and 1 <= batch_size <= population, '
-        f'got tournament={tournament}, batch_size={batch_size}, '
-        f'population={population}.')
+      'Evolution needs tournament >= 1 and 1 <= batch_size <= population, '
+      f'got tournament={tournament}, batch_size={batch_size}, '
+      f'population={population}.'
+    )
 
   def init(key):
-    return State(
-        archive.create(space.sample(key), population), jnp.int32(0))
+    return State(archive.create(space.sample(key), population), jnp.int32(0))
 
   def ask(key, state):
     # What is in flight fills the population too; nobody can be a parent
@@ -85,11 +86,14 @@ def regularized_evolution(
       child = space.mutate(mutate_key, parent)
       is_random = childless | (position < population)
       return jax.tree.map(
-          lambda new, mutated: jnp.where(is_random, new, mutated),
-          space.sample(sample_key), child)
+        lambda new, mutated: jnp.where(is_random, new, mutated),
+        space.sample(sample_key),
+        child,
+      )
 
     archs = jax.vmap(propose)(
-        jax.random.split(key, batch_size), position + jnp.arange(batch_size))
+      jax.random.split(key, batch_size), position + jnp.arange(batch_size)
+    )
     state = state._replace(num_asked=state.num_asked + batch_size)
     return Proposal(archs, jnp.ones(batch_size)), state
 

@@ -14,6 +14,7 @@ Deviations
     slots. It is exact for spaces up to that size; in larger ones two
     architectures may share a slot, and a neighbour then be left out.
 """
+
 import math
 from typing import NamedTuple
 
@@ -41,32 +42,41 @@ def _codes(mask: Mask, memory: int) -> tuple[Mask, int]:
   random codes of Zobrist hashing.
   """
   leaves, structure = jax.tree.flatten(mask)
-  radices = [leaf.shape[-1] for leaf in leaves for _ in range(leaf[..., 0].size)]
+  radices = [
+    leaf.shape[-1] for leaf in leaves for _ in range(leaf[..., 0].size)
+  ]
   if math.prod(radices) <= memory:
     places = np.cumprod([1, *radices[:-1]])
     sizes = np.cumsum([leaf[..., 0].size for leaf in leaves])[:-1]
     codes = [
-        place[:, None] * np.arange(leaf.shape[-1])
-        for place, leaf in zip(np.split(places, sizes), leaves)]
+      place[:, None] * np.arange(leaf.shape[-1])
+      for place, leaf in zip(np.split(places, sizes), leaves)
+    ]
     num_slots = math.prod(radices)
   else:
     rng = np.random.default_rng(0)
     codes = [rng.integers(2**32, size=leaf.shape) for leaf in leaves]
     num_slots = memory
   codes = [
-      code.reshape(leaf.shape).astype(np.uint32)
-      for code, leaf in zip(codes, leaves)]
+    code.reshape(leaf.shape).astype(np.uint32)
+    for code, leaf in zip(codes, leaves)
+  ]
   return structure.unflatten(codes), num_slots
 
 
 def _slots(arch, codes, num_slots):
   """Return the slot of an architecture, and those of its F edits, `u32[F]`."""
   rows = jax.tree.map(
-      lambda code, leaf: jnp.take_along_axis(
-          jnp.asarray(code), leaf[..., None], axis=-1), codes, arch)
+    lambda code, leaf: jnp.take_along_axis(
+      jnp.asarray(code), leaf[..., None], axis=-1
+    ),
+    codes,
+    arch,
+  )
   total = sum(jnp.sum(row, dtype=jnp.uint32) for row in jax.tree.leaves(rows))
-  edits = jax.tree.map(lambda code, row: jnp.ravel(total - row + code),
-                       codes, rows)
+  edits = jax.tree.map(
+    lambda code, row: jnp.ravel(total - row + code), codes, rows
+  )
   return total % num_slots, jnp.concatenate(jax.tree.leaves(edits)) % num_slots
 
 
@@ -76,14 +86,17 @@ def _edit(arch: Arch, mask: Mask, edit: jax.Array) -> Arch:
   edited, first = [], 0
   for leaf, row in zip(leaves, structure.flatten_up_to(arch)):
     chosen = first + jnp.arange(leaf.size).reshape(leaf.shape) == edit
-    edited.append(jnp.where(
-        jnp.any(chosen, -1), jnp.argmax(chosen, -1).astype(row.dtype), row))
+    edited.append(
+      jnp.where(
+        jnp.any(chosen, -1), jnp.argmax(chosen, -1).astype(row.dtype), row
+      )
+    )
     first += leaf.size
   return structure.unflatten(edited)
 
 
 def local_search(
-    space: Space, batch_size: int = 1, memory: int = 2**16
+  space: Space, batch_size: int = 1, memory: int = 2**16
 ) -> Strategy:
   """Climb to a local optimum by single edits, then restart at random.
 
@@ -114,43 +127,52 @@ def local_search(
   num_combinations = math.prod(int(n) for leaf in counts for n in leaf.flat)
   if space.size != num_combinations:
     raise ValueError(
-        'local_search edits one decision at a time and needs a space of '
-        f'independent choices: its mask has {num_combinations} combinations, '
-        f'but the size of the space is {space.size}. Use '
-        'evolution.regularized_evolution.')
+      'local_search edits one decision at a time and needs a space of '
+      f'independent choices: its mask has {num_combinations} combinations, '
+      f'but the size of the space is {space.size}. Use '
+      'evolution.regularized_evolution.'
+    )
   num_neighbours = sum(int((leaf - 1).sum()) for leaf in counts)
   if not 1 <= batch_size <= num_neighbours:
     raise ValueError(
-        f'batch_size must lie between 1 and the {num_neighbours} neighbours of '
-        f'an architecture, got {batch_size}.')
+      f'batch_size must lie between 1 and the {num_neighbours} neighbours of '
+      f'an architecture, got {batch_size}.'
+    )
   codes, num_slots = _codes(space.mask, memory)
 
   allowed = np.concatenate(
-      [leaf.ravel() for leaf in jax.tree.leaves(space.mask)])
+    [leaf.ravel() for leaf in jax.tree.leaves(space.mask)]
+  )
 
   def init(key):
     return State(
-        space.sample(key), jnp.float32(-jnp.inf), jnp.zeros(num_slots, bool))
+      space.sample(key), jnp.float32(-jnp.inf), jnp.zeros(num_slots, bool)
+    )
 
   def ask(key, state):
     order_key, sample_key = jax.random.split(key)
     # The centre has been asked for itself, so it is none of its neighbours.
     _, slots = _slots(state.centre, codes, num_slots)
     is_new = allowed & ~state.asked[slots] & (state.value > -jnp.inf)
-    priority = jnp.where(is_new, jax.random.uniform(order_key, is_new.shape), -1)
-    priority, edits = jax.lax.top_k(priority, batch_size)
-    neighbours = jax.vmap(
-        lambda edit: _edit(state.centre, space.mask, edit))(edits)
+    order = jax.random.uniform(order_key, is_new.shape)
+    order, edits = jax.lax.top_k(jnp.where(is_new, order, -1.0), batch_size)
+    neighbours = jax.vmap(lambda edit: _edit(state.centre, space.mask, edit))(
+      edits
+    )
     samples = jax.vmap(space.sample)(jax.random.split(sample_key, batch_size))
-    is_neighbour = priority >= 0
+    is_neighbour = order >= 0
     archs = jax.tree.map(
-        lambda near, far: jnp.where(
-            is_neighbour.reshape((-1,) + (1,) * (near.ndim - 1)), near, far),
-        neighbours, samples)
+      lambda near, far: jnp.where(
+        is_neighbour.reshape((-1,) + (1,) * (near.ndim - 1)), near, far
+      ),
+      neighbours,
+      samples,
+    )
     slots = jax.vmap(lambda arch: _slots(arch, codes, num_slots)[0])(archs)
     return Proposal(archs, jnp.ones(batch_size)), state._replace(
-        value=jnp.where(jnp.any(is_new), state.value, -jnp.inf),
-        asked=state.asked.at[slots].set(True))
+      value=jnp.where(jnp.any(is_new), state.value, -jnp.inf),
+      asked=state.asked.at[slots].set(True),
+    )
 
   def tell(key, state, proposal, values):
     del key
@@ -158,8 +180,10 @@ def local_search(
     best = jnp.argmax(values)
     improved = values[best] > state.value
     centre = jax.tree.map(
-        lambda new, old: jnp.where(improved, new[best], old),
-        proposal.archs, state.centre)
+      lambda new, old: jnp.where(improved, new[best], old),
+      proposal.archs,
+      state.centre,
+    )
     value = jnp.where(improved, values[best], state.value)
     return state._replace(centre=centre, value=value), {'centre': value}
 

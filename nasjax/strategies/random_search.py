@@ -3,6 +3,7 @@
 J. Bergstra and Y. Bengio, Random Search for Hyper-Parameter Optimization, 2012,
 https://jmlr.org/papers/v13/bergstra12a.html.
 """
+
 from typing import NamedTuple
 
 import jax
@@ -20,7 +21,7 @@ class State(NamedTuple):
 
 
 def random_search(
-    space: Space, batch_size: int = 1, replace: bool = True
+  space: Space, batch_size: int = 1, replace: bool = True
 ) -> Strategy:
   """Propose architectures drawn from the space, whatever their values.
 
@@ -42,8 +43,9 @@ def random_search(
   """
   if not replace and (space.index is None or space.size is None):
     raise ValueError(
-        'Drawing without replacement needs a space with `index` and `size`; '
-        'this one has none. Use replace=True.')
+      'Drawing without replacement needs a space with `index` and `size`; '
+      'this one has none. Use replace=True.'
+    )
 
   def init(key):
     size = 0 if replace else space.size

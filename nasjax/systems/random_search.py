@@ -9,18 +9,19 @@ Architecture Search, 2019, https://arxiv.org/abs/1902.07638.
 
 Over a table its result is known exactly: `ranking.expected_maximum`.
 """
+
 from nasjax.searches import black_box
 from nasjax.strategies import random_search as strategy
 from nasjax.types import Estimator, Search, Space
 
 
 def random_search(
-    space: Space,
-    estimator: Estimator,
-    num_samples: int = 1,
-    replace: bool = True,
-    batch_size: int | None = None,
-    archive_size: int = 10,
+  space: Space,
+  estimator: Estimator,
+  num_samples: int = 1,
+  replace: bool = True,
+  batch_size: int | None = None,
+  archive_size: int = 10,
 ) -> Search:
   """Score random architectures and keep the best.
 
@@ -47,5 +48,8 @@ def random_search(
     Search, 2019.
   """
   return black_box.black_box(
-      strategy.random_search(space, num_samples, replace), estimator,
-      batch_size, archive_size)
+    strategy.random_search(space, num_samples, replace),
+    estimator,
+    batch_size,
+    archive_size,
+  )

@@ -10,19 +10,20 @@ algorithm 1:
           remove the oldest member
   return the best architecture ever scored
 """
+
 from nasjax.searches import black_box
 from nasjax.strategies import evolution
 from nasjax.types import Estimator, Search, Space
 
 
 def regularized_evolution(
-    space: Space,
-    estimator: Estimator,
-    population: int = 100,
-    tournament: int = 10,
-    num_children: int = 1,
-    batch_size: int | None = None,
-    archive_size: int = 10,
+  space: Space,
+  estimator: Estimator,
+  population: int = 100,
+  tournament: int = 10,
+  num_children: int = 1,
+  batch_size: int | None = None,
+  archive_size: int = 10,
 ) -> Search:
   """Evolve a population in which the oldest dies.
 
@@ -46,5 +47,6 @@ def regularized_evolution(
     Search, 2019, algorithm 1.
   """
   strategy = evolution.regularized_evolution(
-      space, population, tournament, num_children)
+    space, population, tournament, num_children
+  )
   return black_box.black_box(strategy, estimator, batch_size, archive_size)
