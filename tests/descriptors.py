@@ -1,0 +1,210 @@
+"""One row an implementation: what tests/conformance_test.py checks.
+
+A new space, distribution, estimator, strategy or search adds one row here, in
+a setting that compiles in about a second.
+"""
+
+from collections.abc import Callable, Mapping
+import types
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nasjax.distributions import (
+  edge_normalised,
+  gumbel,
+  masked,
+  sigmoid,
+  softmax,
+  straight_through,
+)
+from nasjax.estimators import combine, tabular
+from nasjax.searches import bilevel, black_box, hypergradients, run
+from nasjax.spaces import categorical, darts_cell, nasbench201
+from nasjax.strategies import evolution, local_search, random_search
+from nasjax.types import Arch, Batch, Estimator, Mask, Space
+
+
+class Row(NamedTuple):
+  """An implementation in a tiny setting."""
+
+  name: str
+  build: Callable[[], Any]  # () -> one of the five protocols
+  space: Space  # of its architectures
+  contains: Callable[[Arch, Mask], jax.Array] = categorical.contains
+  batch: Batch = None  # for `update`
+  exempt: Mapping[str, str] = types.MappingProxyType({})  # check -> reason
+
+
+CELLS = nasbench201.nasbench201()
+DARTS = darts_cell.darts_cell(num_nodes=2)
+TINY = categorical.categorical({'kernel': (2, 3), 'width': (1, 2)})
+TRIMMED = CELLS.restrict(
+  # Without `none`, and without pooling on the first edge.
+  {'op': (np.arange(5) > 0) & ~((np.arange(30) == 4).reshape(6, 5))}
+)
+_TABLE = np.sin(np.arange(CELLS.size, dtype=np.float32))
+
+
+def _table() -> Estimator:
+  return tabular.tabular(nasbench201.cell_index, _TABLE)
+
+
+def _learned() -> Estimator:
+  """A linear score that moves towards its batch."""
+
+  def init(key):
+    return jax.random.normal(key, (TINY.encode(TINY.sample(key)).size,))
+
+  def update(key, state, batch):
+    noise = 0.1 * jax.random.normal(key, state.shape)
+    return state + 0.5 * (batch - state) + noise, {'norm': jnp.sum(state**2)}
+
+  def score(key, state, arch):
+    del key
+    return TINY.encode(arch) @ state
+
+  return Estimator(init, update, score)
+
+
+def _product() -> Estimator:
+  """Estimators combined, one of them learned, one that draws numbers."""
+  noisy = combine.stateless(lambda key, arch: jax.random.uniform(key) + 1)
+  return combine.weighted_product(_learned(), noisy, target=1.5)
+
+
+def _quadratic(weights, arch, key, batch):
+  """(w + features . v - target)^2, with noise from the key."""
+  target = batch + 0.1 * jax.random.normal(key)
+  error = weights['w'] + TINY.encode(arch) @ weights['v'] - target
+  return jnp.square(error), {'error': error}
+
+
+def _init_quadratic(key):
+  num_features = sum(leaf.size for leaf in jax.tree.leaves(TINY.mask))
+  return {'w': jnp.zeros(()), 'v': jax.random.normal(key, (num_features,))}
+
+
+def _gradient_search(search, distribution, **kwargs):
+  return search(
+    _quadratic,
+    _init_quadratic,
+    distribution,
+    optax.sgd(0.1, momentum=0.9),
+    optax.adam(0.1),
+    **kwargs,
+  )
+
+
+def _replicated():
+  """Two seeds side by side; the best of the first is that of the search."""
+  single = black_box.black_box(random_search.random_search(TINY), _learned())
+  search = run.replicate(single, 2, batch_size=2)
+
+  def best(key, state):
+    return jax.tree.map(lambda leaf: leaf[0], search.best(key, state))
+
+  return search._replace(best=best)
+
+
+_PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
+_DARTS = {'space': DARTS, 'contains': darts_cell.contains}
+
+
+SPACES = (
+  Row('categorical', lambda: TINY, TINY),
+  Row('nasbench201', nasbench201.nasbench201, CELLS),
+  Row('nasbench201_restricted', lambda: TRIMMED, TRIMMED),
+  Row('darts_cell', lambda: DARTS, **_DARTS),
+)
+
+DISTRIBUTIONS = (
+  Row('softmax', lambda: softmax.softmax(TRIMMED), TRIMMED),
+  Row(
+    'softmax_derive',
+    lambda: softmax.softmax(DARTS, derive=darts_cell.derive),
+    **_DARTS,
+  ),
+  Row('gumbel', lambda: gumbel.gumbel(TRIMMED), TRIMMED),
+  Row(
+    'straight_through',
+    lambda: straight_through.straight_through(TRIMMED),
+    TRIMMED,
+  ),
+  Row('sigmoid', lambda: sigmoid.sigmoid(TRIMMED, 1e-3), TRIMMED),
+  Row(
+    'edge_normalised',
+    lambda: edge_normalised.edge_normalised(
+      DARTS, darts_cell.edges(2)[1], derive=darts_cell.derive
+    ),
+    **_DARTS,
+  ),
+  Row(
+    'masked',
+    lambda: masked.masked(gumbel.gumbel(CELLS), TRIMMED.mask),
+    TRIMMED,
+  ),
+)
+
+ESTIMATORS = (
+  Row('tabular', _table, CELLS),
+  Row('weighted_product', _product, TINY, batch=(jnp.float32(1), None)),
+)
+
+STRATEGIES = (
+  Row('random_search', lambda: random_search.random_search(TINY, 2), TINY),
+  Row(
+    'random_search_no_replacement',
+    lambda: random_search.random_search(TINY, 2, replace=False),
+    TINY,
+  ),
+  Row(
+    'regularized_evolution',
+    lambda: evolution.regularized_evolution(DARTS, 4, 2, 2),
+    **_DARTS,
+  ),
+  Row('local_search', lambda: local_search.local_search(TINY, 2), TINY),
+)
+
+SEARCHES = (
+  Row(
+    'black_box',
+    lambda: black_box.black_box(
+      evolution.regularized_evolution(CELLS, 4, 2, 2), _table()
+    ),
+    CELLS,
+  ),
+  Row(
+    'black_box_learned',
+    lambda: black_box.black_box(
+      random_search.random_search(TINY, 2), _learned(), batch_size=2
+    ),
+    TINY,
+    batch=jnp.float32(1),
+  ),
+  Row(
+    'replicate',
+    _replicated,
+    TINY,
+    batch=jnp.float32(1),
+  ),
+  Row(
+    'bilevel',
+    lambda: _gradient_search(
+      bilevel.bilevel,
+      gumbel.gumbel(TINY),
+      hypergradient=hypergradients.finite_difference(),
+    ),
+    TINY,
+    batch=_PARTS,
+  ),
+  Row(
+    'single_level',
+    lambda: _gradient_search(bilevel.single_level, softmax.softmax(TINY)),
+    TINY,
+    batch=_PARTS,
+  ),
+)
