@@ -51,11 +51,10 @@ class CategoricalTest(chex.TestCase):
       )
     )
 
-  @chex.variants(with_jit=True, without_jit=True)
   def test_mutate_changes_one_decision_and_stays_inside(self):
     space = categorical.categorical(_mask())
     arch = space.index(5)
-    mutate = self.variant(jax.vmap(space.mutate, in_axes=(0, None)))
+    mutate = jax.jit(jax.vmap(space.mutate, in_axes=(0, None)))
     mutants = mutate(jax.random.split(jax.random.key(1), 3000), arch)
     rows = np.concatenate(jax.tree.leaves(mutants), axis=1)
     parent = np.array(_key(arch))

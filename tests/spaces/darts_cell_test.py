@@ -137,12 +137,13 @@ class DartsCellTest(chex.TestCase):
     self.assertLess(both.size, space.restrict(one).size)
 
   def test_a_mask_without_none_still_allows_dropped_edges(self):
-    mask = {name: np.ones((14, 8), bool) for name in ('normal', 'reduce')}
+    mask = {name: np.ones((5, 3), bool) for name in ('normal', 'reduce')}
     for leaf in mask.values():
       leaf[:, 0] = False
-    space = darts_cell.darts_cell(mask)
-    self.assertEqual(space.size, darts_cell.darts_cell().size)
+    space = darts_cell.darts_cell(mask, 2, _SMALL)
+    self.assertEqual(space.size, 48**2)
     arch = jax.jit(space.sample)(jax.random.key(0))
+    self.assertEqual(int(jnp.sum(arch['normal'] == 0)), 1)
     self.assertTrue(darts_cell.contains(arch, space.mask))
 
   def test_contains_rejects_wrong_inputs_and_operations(self):
