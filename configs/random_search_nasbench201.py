@@ -1,10 +1,11 @@
-"""Random search over the table of NAS-Bench-201: the baseline.
+r"""Random search over the table of NAS-Bench-201: the baseline.
 
-L. Li and A. Talwalkar, Random Search and Reproducibility for Neural Architecture
-Search, 2019; X. Dong and Y. Yang, NAS-Bench-201, 2020, table 5. The search sees
-the validation accuracy after 12 epochs; that after 200 epochs is only reported,
-as mean and spread over `num_seeds` seeds. Needs `nb201_table.npz` under
-`$NASJAX_DATA_DIR`; `:quick` needs no file: it searches a planted score.
+L. Li and A. Talwalkar, Random Search and Reproducibility for Neural
+Architecture Search, 2019; X. Dong and Y. Yang, NAS-Bench-201, 2020, table 5.
+The search sees the validation accuracy after 12 epochs; the test accuracy after
+200 epochs is only reported, as mean and spread over `num_seeds` seeds. Needs
+`nb201_table.npz` under `$NASJAX_DATA_DIR`; `:quick` needs no file: it searches a
+planted score.
 
   python -m experiments.search --config=configs/random_search_nasbench201.py \
       --workdir=runs/random_search
@@ -55,6 +56,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   Args:
     arg: '' for the table, 'quick' for the planted score.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for any other option.
   """
   if arg not in ('', 'quick'):
     raise ValueError(f'Unknown option {arg!r}. Known: quick.')

@@ -1,11 +1,12 @@
 """Makes report.html of a run folder again; the run may be alive or dead.
 
   python -m experiments.report --workdir=runs/darts_digits
+
+It reads the files of the folder and nothing else.
 """
 from collections.abc import Sequence
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from nasjax import experiment
 
@@ -14,6 +15,7 @@ flags.mark_flag_as_required('workdir')
 
 
 def main(argv: Sequence[str]) -> None:
+  """Write the page of the run."""
   if len(argv) > 1:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():

@@ -1,17 +1,17 @@
-"""Runs the job that a config describes, or continues it, or says how it is.
+r"""Runs the job that a config describes, or continues it, or says how it is.
 
   python -m experiments.search --config=configs/darts_digits.py:quick \
       --workdir=runs/quick --config.seed=3
   python -m experiments.search --workdir=runs/quick --status
   python -m experiments.search --config=configs/darts_digits.py \
       --workdir=runs/sweep3 --sweep_index=3
+
+A second call with the same config and folder continues a run that was stopped.
 """
 from collections.abc import Sequence
 import importlib.util
-import sys
 
-from absl import app
-from absl import flags
+from absl import app, flags
 from ml_collections import config_flags
 
 from nasjax import experiment
@@ -43,6 +43,7 @@ def _sweep(path):
 
 
 def main(argv: Sequence[str]) -> None:
+  """Run, continue or describe the job."""
   if len(argv) > 1:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():

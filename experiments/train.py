@@ -1,4 +1,4 @@
-"""Trains architectures of a JSON file instead of searching for them.
+r"""Trains architectures of a JSON file instead of searching for them.
 
   python -m experiments.train --config=configs/darts_digits.py \
       --spec=runs/darts_digits/best/search.json --workdir=runs/train
@@ -8,8 +8,7 @@ the `num_random` architectures that they are compared with.
 """
 from collections.abc import Sequence
 
-from absl import app
-from absl import flags
+from absl import app, flags
 from ml_collections import config_flags
 
 from nasjax import experiment
@@ -27,6 +26,7 @@ flags.mark_flags_as_required(['config', 'workdir', 'spec'])
 
 
 def main(argv: Sequence[str]) -> None:
+  """Train the architectures of the file."""
   if len(argv) > 1:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():

@@ -1,10 +1,10 @@
 """Turns a section of a config into the call of one factory.
 
 A section is the keyword arguments of a factory plus `name`, where the factory
-lives: a dotted path below `nasjax` (`strategies.evolution.regularized_evolution`)
-or, for code from outside, `package.module:factory` (`optax:sgd`). A value that
-is a section itself is built first, alone or in a list. Two other values stand
-for objects:
+lives: a dotted path below `nasjax` (`systems.random_search.random_search`) or,
+for code from outside, `package.module:factory` (`optax:sgd`). A value that is a
+section itself is built first, alone or in a list. Two other values stand for
+objects:
 
   '@data.train'                           the `train` of the part `data`
   dict(function='optax:l2_loss', ...)     a function, with arguments fixed
@@ -13,26 +13,16 @@ Parameters that the section leaves out are taken from the parts that are already
 built, by their name. Everything that can be wrong is checked before the factory
 is called.
 """
-from collections.abc import Callable, Iterable, Mapping, Sequence
-import difflib
+from collections.abc import Iterable, Mapping, Sequence
 import functools
-import importlib
 import inspect
-import pkgutil
 import types
 import typing
 from typing import Any
 
 import jax
 
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
-  """Return the error of a misspelt name, with the closest known ones."""
-  known = sorted(known)
-  close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
-  hint = ' Did you mean ' + ' or '.join(map(repr, close)) + '?' if close else ''
-  return ValueError(
-      f'Unknown {kind} {name!r}.{hint} Known: {", ".join(known) or "none"}.')
+from nasjax.experiment import names
 
 
 def is_section(value: Any) -> bool:
@@ -54,7 +44,7 @@ def _look_up(reference, parts):
   """The part, or the entry of a part, that a reference stands for."""
   name, *path = reference[1:].split('.')
   if name not in parts:
-    raise unknown(f'part in {reference!r}:', name, parts)
+    raise names.unknown(f'part in {reference!r}:', name, parts)
   value = parts[name]
   for key in path:
     if isinstance(value, Mapping) and key in value:
@@ -64,69 +54,8 @@ def _look_up(reference, parts):
     else:
       known = value if isinstance(value, Mapping) else getattr(
           value, '_fields', ())
-      raise unknown(f'entry in {reference!r}:', key, known)
+      raise names.unknown(f'entry in {reference!r}:', key, known)
   return value
-
-
-def _children(package):
-  """Names of the modules in a package."""
-  return [m.name for m in pkgutil.iter_modules(getattr(package, '__path__', ()))
-          if not m.name.startswith('_')]
-
-
-def _factories(module):
-  """Names of the public functions that a module offers."""
-  public = getattr(module, '__all__', None) or [
-      key for key, value in vars(module).items()
-      if inspect.isfunction(value) and value.__module__ == module.__name__]
-  return [key for key in public if not key.startswith('_')]
-
-
-def _import(path, name):
-  """Import a module; a part of the path that is missing is a user's mistake."""
-  try:
-    return importlib.import_module(path)
-  except ModuleNotFoundError as error:
-    if error.name is None or not (path + '.').startswith(error.name + '.'):
-      raise  # the module exists, something that it imports does not
-    parent, _, child = error.name.rpartition('.')
-    if not parent:
-      raise ValueError(
-          f'Cannot import {child!r} for name={name!r}. Is it installed?'
-      ) from None
-    package = importlib.import_module(parent)
-    known = _children(package)
-    if not known:
-      raise ValueError(
-          f'{parent!r} in name={name!r} is a module, not a package. It has: '
-          f'{", ".join(_factories(package))}.') from None
-    raise unknown(f'module in {parent}', child, known) from None
-
-
-def resolve(name: str) -> Callable[..., Any]:
-  """Return the factory that a section names.
-
-  Args:
-    name: a dotted path below `nasjax`, or `package.module:factory`.
-
-  Returns:
-    The factory.
-
-  Raises:
-    ValueError: if there is no such module or factory; lists what exists.
-  """
-  if not isinstance(name, str) or not name:
-    raise ValueError(f'A name must be a dotted path, got {name!r}.')
-  if ':' in name:
-    path, _, attribute = name.partition(':')
-  else:
-    path, _, attribute = f'nasjax.{name}'.rpartition('.')
-  module = _import(path, name)
-  factory = getattr(module, attribute, None)
-  if attribute.startswith('_') or not callable(factory):
-    raise unknown(
-        f'name in {path}', attribute, _factories(module) or _children(module))
-  return factory
 
 
 def _accepts(annotation, value):
@@ -172,7 +101,7 @@ def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
         f'A section needs a name and the arguments of a factory, got '
         f'{dict(section) if isinstance(section, Mapping) else section!r}.')
   name = section['name']
-  parameters = _signature(resolve(name)).parameters
+  parameters = _signature(names.resolve(name)).parameters
   kinds = [p.kind for p in parameters.values()]
   given = {key: value for key, value in section.items() if key != 'name'}
   for key, value in given.items():
@@ -187,7 +116,7 @@ def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
             f'Argument {key!r} of {name!r} must be '
             f'{inspect.formatannotation(annotation)}, got {value!r}.')
     elif inspect.Parameter.VAR_KEYWORD not in kinds:
-      raise unknown(f'argument of {name!r}:', key, parameters)
+      raise names.unknown(f'argument of {name!r}:', key, parameters)
   missing = [
       key for key, p in parameters.items()
       if p.default is p.empty and key not in given and key not in parts
@@ -217,12 +146,12 @@ def _check_nested(item, parts):
   if is_section(item):
     check(item, parts)
   elif is_function(item):
-    known = _signature(resolve(item['function'])).parameters
+    known = _signature(names.resolve(item['function'])).parameters
     for key in item:
       if key != 'function' and key not in known:
-        raise unknown(f'argument of {item["function"]!r}:', key, known)
+        raise names.unknown(f'argument of {item["function"]!r}:', key, known)
   elif item[1:].split('.')[0] not in parts:
-    raise unknown(f'part in {item!r}:', item[1:].split('.')[0], parts)
+    raise names.unknown(f'part in {item!r}:', item[1:].split('.')[0], parts)
 
 
 def _make(value, parts):
@@ -230,7 +159,7 @@ def _make(value, parts):
     return build(value, **parts)
   if is_function(value):
     fixed = {key: v for key, v in value.items() if key != 'function'}
-    function = resolve(value['function'])
+    function = names.resolve(value['function'])
     return functools.partial(function, **fixed) if fixed else function
   return _look_up(value, parts) if is_reference(value) else value
 
@@ -255,7 +184,7 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
     ValueError: as `check`.
   """
   check(section, parts)
-  factory = resolve(section['name'])
+  factory = names.resolve(section['name'])
   arguments = {
       key: parts[key] for key in _signature(factory).parameters if key in parts}
   for key, value in section.items():

@@ -37,7 +37,8 @@ def manager(directory: pathlib.Path, keep: int = 3) -> ocp.CheckpointManager:
   """
   options = ocp.CheckpointManagerOptions(
       max_to_keep=keep, enable_async_checkpointing=False)
-  return ocp.CheckpointManager(pathlib.Path(directory).resolve(), options=options)
+  return ocp.CheckpointManager(
+      pathlib.Path(directory).resolve(), options=options)
 
 
 def _is_key(leaf):
@@ -79,7 +80,8 @@ def save(folder: ocp.CheckpointManager, step: int, state: State) -> None:
   stored = {str(i): x for i, x in enumerate(arrays) if x.size}
   stored['step'] = np.asarray(step)
   folder.save(step, args=ocp.args.Composite(
-      state=ocp.args.StandardSave(stored), manifest=ocp.args.JsonSave(manifest)))
+      state=ocp.args.StandardSave(stored),
+      manifest=ocp.args.JsonSave(manifest)))
   folder.wait_until_finished()
 
 

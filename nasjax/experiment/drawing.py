@@ -6,12 +6,10 @@ that pass over nodes are bent.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib import figure
-from matplotlib import patches
+from matplotlib import figure, patches
 import numpy as np
 
-from nasjax.spaces import darts_cell
-from nasjax.spaces import nasbench201
+from nasjax.spaces import darts_cell, nasbench201
 from nasjax.types import Arch
 
 Edge = tuple[int, int, str]  # source, target, what the edge does

@@ -43,7 +43,16 @@ def flatten(tree: Any, prefix: str = '') -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-  """Return one line for every dotted key whose value differs."""
+  """Return one line for every dotted key whose value differs.
+
+  Args:
+    old: nested dicts.
+    new: nested dicts.
+
+  Returns:
+    Lines such as 'seed: 0 there, 1 here'; keys that do not change what is
+    computed are left out.
+  """
   old, new = flatten(old), flatten(new)
   absent = object()
 
@@ -96,7 +105,11 @@ def check(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
 
 
 def environment() -> dict[str, Any]:
-  """Return versions and devices, and nothing that names a machine or person."""
+  """Describe what a run runs on, without naming a machine or a person.
+
+  Returns:
+    Versions of packages, the backend and its devices, as plain values.
+  """
   versions = {}
   for package in _PACKAGES:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -117,8 +130,8 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> Iterator[bool]:
     workdir: the folder.
     config: the resolved config.
 
-  Yields:
-    Whether the run continues an earlier one.
+  Returns:
+    A context whose value is whether the run continues an earlier one.
 
   Raises:
     FolderError: as `check`, or if the folder cannot be written or another

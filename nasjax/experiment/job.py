@@ -23,15 +23,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nasjax.experiment import build
-from nasjax.experiment import export
-from nasjax.experiment import folder
-from nasjax.experiment import loop
-from nasjax.experiment import metrics
-from nasjax.experiment import phases
-from nasjax.experiment import report
-from nasjax.experiment import results
-from nasjax.experiment import settings
+from nasjax.experiment import (
+  build,
+  export,
+  folder,
+  metrics,
+  phases,
+  report,
+  results,
+  settings,
+)
 from nasjax.types import Search
 
 

@@ -1,4 +1,4 @@
-"""What the launchers share: JAX set up before it starts, mistakes without noise."""
+"""What the launchers share: JAX set up in time, mistakes without noise."""
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import os
@@ -9,13 +9,8 @@ from typing import Any
 from absl import logging
 import jax
 
-from nasjax.experiment import build
-from nasjax.experiment import checkpoint
-from nasjax.experiment import folder
+from nasjax.experiment import checkpoint, folder, loop, names, phases, results
 from nasjax.experiment import job as job_lib
-from nasjax.experiment import loop
-from nasjax.experiment import phases
-from nasjax.experiment import results
 
 _DEVICE_FLAG = '--xla_force_host_platform_device_count'
 CACHE_DIR = '~/.cache/nasjax/xla'
@@ -83,10 +78,10 @@ def override(config: Any, name: str, value: Any) -> None:
   *path, last = name.split('.')
   for key in path:
     if key not in config:
-      raise build.unknown(f'config key in {name!r}:', key, list(config))
+      raise names.unknown(f'config key in {name!r}:', key, list(config))
     config = config[key]
   if last not in config:
-    raise build.unknown(f'config key in {name!r}:', last, list(config))
+    raise names.unknown(f'config key in {name!r}:', last, list(config))
   config[last] = value
 
 

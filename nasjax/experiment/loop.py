@@ -49,7 +49,7 @@ def _strong(tree):
 
 
 def _update(search, batches):
-  """The step `(state, keys, t) -> (state, metrics)`, which donates the state."""
+  """The step `(state, keys, t) -> (state, metrics)`; it donates the state."""
 
   def update(state, key, t, batch):
     state, metrics = search.update(jax.random.fold_in(key, t), state, batch)

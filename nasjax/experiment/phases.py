@@ -7,12 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax import batching
-from nasjax.experiment import build
-from nasjax.experiment import export
-from nasjax.experiment import folder
-from nasjax.experiment import loop
-from nasjax.experiment import metrics
-from nasjax.experiment import settings
+from nasjax.experiment import build, export, folder, loop, metrics, settings
 from nasjax.searches import run as runs
 from nasjax.types import Arch, Estimator, Search
 
@@ -138,8 +133,9 @@ def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
   repeats, keys = options['num_repeats'], _keys(job.config)
   archs = jax.tree.map(lambda x: jnp.repeat(x, repeats, axis=0), archs)
   rows = [dict(row, repeat=i) for row in rows for i in range(repeats)]
-  parts = job.parts | {'num_steps': options['num_steps']}
-  built = build.build(section, **parts, archs=archs, rows=rows)
+  parts = job.parts | {
+      'num_steps': options['num_steps'], 'archs': archs, 'rows': rows}
+  built = build.build(section, **parts)
   search, final = (built, None) if isinstance(built, Search) else built
   batches = job.parts.get('batches') if options['batches'] is None else (
       build.build(options['batches'], **parts))

@@ -93,7 +93,8 @@ def heat_map(
   axes.invert_yaxis()
   axes.hlines(np.arange(1, num_decisions) * num_options, 0, num_steps,
               color='white', linewidth=.8)
-  shown = np.unique(np.linspace(0, num_steps - 1, min(6, num_steps)).astype(int))
+  shown = np.unique(
+      np.linspace(0, num_steps - 1, min(6, num_steps)).astype(int))
   axes.set_xticks(shown + .5, [str(int(np.asarray(steps)[i])) for i in shown])
   axes.set_yticks((np.arange(num_decisions) + .5) * num_options,
                   [str(i) for i in range(num_decisions)])

@@ -9,7 +9,14 @@ import numpy as np
 
 
 def duration(seconds: float) -> str:
-  """Return a time span for people: '42s', '3m05s', '2h07m', '3d04h'."""
+  """Return a time span for people.
+
+  Args:
+    seconds: the span; one that is not finite is shown as '?'.
+
+  Returns:
+    Such as '42s', '3m05s', '2h07m', '3d04h'.
+  """
   if not math.isfinite(seconds):
     return '?'
   seconds = max(0, round(seconds))
@@ -31,7 +38,15 @@ def rate(steps_per_second: float) -> str:
 
 
 def values(row: Mapping[str, Any], limit: int = 4) -> str:
-  """Return a few metrics of a row; arrays as mean +- deviation."""
+  """Return a few metrics of a row as text.
+
+  Args:
+    row: numbers or arrays by name.
+    limit: how many at most; scores, losses and accuracies come first.
+
+  Returns:
+    Such as 'loss 1.02  accuracy 0.61±0.02': of arrays mean and deviation.
+  """
   # Those that people look for come first.
   names = sorted(
       (key for key in row if key != 'step'),

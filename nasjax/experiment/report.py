@@ -12,12 +12,7 @@ from typing import Any
 from matplotlib import figure
 import numpy as np
 
-from nasjax.experiment import drawing
-from nasjax.experiment import folder
-from nasjax.experiment import metrics
-from nasjax.experiment import plots
-from nasjax.experiment import progress
-from nasjax.experiment import results
+from nasjax.experiment import drawing, folder, metrics, plots, progress, results
 
 _MAX_DRAWN = 3  # architectures
 _MAX_CURVES = 8  # figures of a phase
@@ -182,12 +177,13 @@ def write(workdir: str | pathlib.Path) -> pathlib.Path:
   plots_dir.mkdir(exist_ok=True)
   title = html.escape(workdir.resolve().name)
   search = html.escape(config['search']['name'])
-  settings = [[key, str(value)] for key, value in folder.flatten(config).items()]
+  settings = [
+      [key, str(value)] for key, value in folder.flatten(config).items()]
   page = ''.join((
-      '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+      '<!doctype html><html lang="en"><head><meta charset="utf-8">',
       '<meta name="viewport" content="width=device-width,initial-scale=1">',
       f'<title>{title}</title><style>{_STYLE}</style></head><body>',
-      f'<h1>{title}</h1><p>{search}, {config["num_seeds"]} seed(s), '
+      f'<h1>{title}</h1><p>{search}, {config["num_seeds"]} seed(s), ',
       f'{config["num_steps"]} steps</p>',
       _outcome(workdir, plots_dir), _architectures(workdir, plots_dir),
       *(_phase(workdir, plots_dir, phase) for phase in ('search', 'evaluate')),

@@ -107,7 +107,14 @@ def grid(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
 
 
 def summary_lines(summary: Mapping[str, Any]) -> list[list[Any]]:
-  """Return the summary as lines: metric, group, mean +- std, or interval."""
+  """Return the summary as the lines of a table.
+
+  Args:
+    summary: from `summarise`.
+
+  Returns:
+    Cells as in `SUMMARY_HEADER`; for differences the range is the interval.
+  """
   lines = []
   for column, groups in summary.items():
     for name, s in groups.items():

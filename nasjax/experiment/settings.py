@@ -1,6 +1,6 @@
 """The config of a job: what may be in it, and the checks before any work.
 
-Numbers at the top level: see `SCALARS`. Sections (each is the call of a factory,
+Numbers at the top level: see `SCALARS`. Sections (each the call of a factory,
 see `build.py`) are built in the order of `SECTIONS`; each may use those before
 it, by name. Only `search` is required.
 
@@ -19,7 +19,7 @@ it, by name. Only `search` is required.
 from collections.abc import Mapping
 from typing import Any
 
-from nasjax.experiment import build
+from nasjax.experiment import build, names
 
 # name: (type, default or None where it is required or depends on num_steps)
 SCALARS = {
@@ -114,7 +114,7 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
   """
   for key in config:
     if key not in SCALARS and key not in SECTIONS:
-      raise build.unknown('config key', key, (*SCALARS, *SECTIONS))
+      raise names.unknown('config key', key, (*SCALARS, *SECTIONS))
   resolved = {key: config.get(key, default)
               for key, (_, default) in SCALARS.items()}
   for key, value in resolved.items():

@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nasjax.experiment import folder
-from nasjax.experiment import metrics
-from nasjax.experiment import progress
+from nasjax.experiment import folder, metrics, progress
 
 # The speed is that of the last chunks: older ones may hold the compilation.
 _NUM_CHUNKS = 20
@@ -92,7 +90,7 @@ def status(workdir: str | pathlib.Path) -> str:
       'stopped': ' (no process of this machine works on it; the same command '
                  'resumes it)',
       'failed': f': {run["message"]}'}
-  lines = [f'{workdir}: {run["state"]}{hints[run["state"]]}, '
+  lines = [f'{workdir}: {run["state"]}{hints[run["state"]]}',
            f'last write {progress.duration(run["age"])} ago']
   for name, phase in run['phases'].items():
     if phase is None:

@@ -3,11 +3,10 @@ from collections.abc import Callable
 import sys
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
+from absl.testing import absltest, parameterized
 import jax
 
-from nasjax.experiment import build
+from nasjax.experiment import build, names
 
 
 def factory(
@@ -51,7 +50,7 @@ class BuildTest(parameterized.TestCase):
     self.assertEqual(built['fn'](space='y')['size'], 7)
 
   def test_a_path_below_nasjax_is_resolved(self):
-    self.assertIs(build.resolve('experiment.build.build'), build.build)
+    self.assertIs(names.resolve('experiment.build.build'), build.build)
 
   @parameterized.parameters(
       (dict(name=NAME, size=3, rat=.1), "'rat'.* Did you mean 'rate'.*weight"),

@@ -13,9 +13,7 @@ from absl.testing import absltest
 import jax
 import numpy as np
 
-from nasjax.experiment import checkpoint
-from nasjax.experiment import loop
-from nasjax.experiment import metrics
+from nasjax.experiment import checkpoint, loop, metrics
 from nasjax.searches import run as runs
 from tests.experiment import toys
 
