@@ -90,14 +90,12 @@ class Cell(nn.Module):
 
   def _own(self, slot, init):
     """Own the variables that `init(key)` makes, under the name of the slot."""
-    params = self.param(
-        slot, lambda key: _collection(init(key), 'params'))
-    stats = {}
-    if self.site.track:
-      variable = self.variable(
-          'batch_stats', slot,
-          lambda: _collection(init(jax.random.key(0)), 'batch_stats'))
-      stats = variable.value
+    if not self.is_initializing():  # `param` would trace `init` once more
+      return (self.get_variable('params', slot, {}),
+              self.get_variable('batch_stats', slot, {}))
+    params = self.param(slot, lambda key: _collection(init(key), 'params'))
+    stats = _collection(init(jax.random.key(0)), 'batch_stats')
+    self._store(slot, stats)
     return params, stats
 
   def _store(self, slot, stats):

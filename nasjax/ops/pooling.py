@@ -95,7 +95,8 @@ def max_pool(x: chex.Array, stride: int = 1) -> chex.Array:
 
 
 def _valid_pixels(size, stride):
-  counts = np.convolve(np.ones(size), np.ones(_SIZE), 'same')
+  """Return how many pixels of the image each window holds, along one axis."""
+  counts = np.convolve(np.ones(size), np.ones(_SIZE))[1:-1]
   return counts[::stride]
 
 

@@ -1,0 +1,140 @@
+"""Parameters and multiply-adds of networks.
+
+Counted are the multiply-adds of convolutions and linear layers for one example,
+without normalisation, pooling and biases, as the tables of the papers do.
+"""
+from collections.abc import Callable
+import math
+from typing import Any, NamedTuple
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from nasjax import choice
+from nasjax.networks import darts as darts_lib
+from nasjax.networks import layers
+from nasjax.networks import operations
+from nasjax.types import Arch
+
+
+class Cost(NamedTuple):
+  """What a network, or a part of it, takes."""
+
+  params: Any
+  macs: Any
+
+
+def _layer_macs(module, inputs, output):
+  """Multiply-adds of one layer for one example; 0 for layers not counted."""
+  if isinstance(module, layers.Dense):
+    return inputs.shape[-1] * output.shape[-1]
+  pixels = math.prod(output.shape[1:])
+  if isinstance(module, layers.DepthwiseConv):
+    return pixels * math.prod(module.kernel)
+  if isinstance(module, layers.Conv):
+    return pixels * math.prod(module.kernel) * inputs.shape[-1]
+  return 0
+
+
+def count(module: nn.Module, *args: Any, train: bool = False) -> Cost:
+  """Count a module exactly, by tracing it.
+
+  Args:
+    module: any module made of `networks.layers` that is not scanned, a `Darts`
+      network say.
+    *args: its arguments: a static architecture (`choice.static`) and example
+      images `[1, H, W, C]`.
+    train: passed on.
+
+  Returns:
+    Parameters and multiply-adds, two ints.
+  """
+  macs = []
+
+  def count_layer(call, args, kwargs, context):
+    output = call(*args, **kwargs)
+    if context.method_name == '__call__':
+      macs.append(_layer_macs(context.module, args[0], output)
+                  if args and hasattr(args[0], 'shape') else 0)
+    return output
+
+  variables = jax.eval_shape(
+      lambda: module.init(jax.random.key(0), *args, train=train))
+  with nn.intercept_methods(count_layer):
+    jax.eval_shape(
+        lambda variables: module.apply(variables, *args, train=train),
+        variables)
+  leaves = jax.tree.leaves(variables.get('params', {}))
+  return Cost(sum(math.prod(leaf.shape) for leaf in leaves), sum(macs))
+
+
+def darts_cost(
+    network: darts_lib.Darts, input_shape: tuple[int, int, int]
+) -> Callable[[Arch], Cost]:
+  """Return the cost of any architecture of a DARTS network.
+
+  The cost is a sum over edges of rows of tables, so it accepts all forms of
+  choice; for relaxed ones it is the expected cost, and differentiable.
+
+  Args:
+    network: the network; without an auxiliary head.
+    input_shape: of one image, `(H, W, C)`.
+
+  Returns:
+    `(arch) -> Cost` of two `f32[]`.
+  """
+  none = network.operations.index('none')
+  nothing = {kind: (none,) * len(network.edges) for kind in _KINDS}
+  fixed = count(network, nothing, jnp.zeros((1, *input_shape)))
+  tables = {kind: _table(network, kind, input_shape) for kind in _KINDS}
+
+  def cost(arch):
+    totals = [
+        sum(choice.select(arch[kind][e], tables[kind][e])
+            for kind in _KINDS for e in range(len(network.edges)))]
+    params, macs = totals[0]
+    return Cost(fixed.params + params, fixed.macs + macs)
+
+  return cost
+
+
+_KINDS = ('normal', 'reduce')
+
+
+def _table(network, kind, input_shape):
+  """Return f32[E, K, 2]: what an operation on an edge adds in all cells."""
+  factories = operations.resolve(network.operations, network.custom_operations)
+  sizes = _cell_sizes(network, input_shape)
+  table = []
+  for source, _ in network.edges:
+    row = [Cost(0, 0)] * len(factories)
+    for i, (channels, height, width) in enumerate(sizes):
+      reduction = i in network.reductions
+      if reduction != (kind == 'reduce'):
+        continue
+      stride = 2 if reduction and source < 2 else 1
+      shrunk = 2 if reduction and source >= 2 else 1
+      site = operations.Site(
+          channels, stride, network.affine, network.track, network.pool_norm)
+      x = jnp.zeros((
+          1, math.ceil(height / shrunk), math.ceil(width / shrunk), channels))
+      for k, (_, factory) in enumerate(factories):
+        part = count(factory(site), x)
+        row[k] = Cost(row[k].params + part.params, row[k].macs + part.macs)
+    table.append(row)
+  return jnp.asarray(table, jnp.float32)
+
+
+def _cell_sizes(network, input_shape):
+  """Return (channels, height, width) at the inputs of every cell."""
+  height, width = input_shape[:2]
+  if network.stem == 'imagenet':
+    height, width = (math.ceil(size / 8) for size in (height, width))
+  channels, sizes = network.channels, []
+  for i in range(network.num_cells):
+    channels *= 2 if i in network.reductions else 1
+    sizes.append((channels, height, width))
+    if i in network.reductions:
+      height, width = math.ceil(height / 2), math.ceil(width / 2)
+  return sizes
