@@ -4,8 +4,8 @@ L. Li and A. Talwalkar, Random Search and Reproducibility for Neural
 Architecture Search, 2019; X. Dong and Y. Yang, NAS-Bench-201, 2020, table 5.
 The search sees the validation accuracy after 12 epochs; the test accuracy after
 200 epochs is only reported, as mean and spread over `num_seeds` seeds. Needs
-`nb201_table.npz` under `$NASJAX_DATA_DIR`; `:quick` needs no file: it searches a
-planted score.
+`nb201_table.npz` under `$NASJAX_DATA_DIR`; `:quick` needs no file: it searches
+a planted score.
 
   python -m experiments.search --config=configs/random_search_nasbench201.py \
       --workdir=runs/random_search

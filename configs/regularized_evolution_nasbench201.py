@@ -4,8 +4,8 @@ E. Real, A. Aggarwal, Y. Huang and Q. V. Le, Regularized Evolution for Image
 Classifier Architecture Search, 2019, algorithm 1; on this benchmark X. Dong and
 Y. Yang, NAS-Bench-201, 2020, table 5, where it sees the validation accuracy
 after 12 epochs. The test accuracy after 200 epochs is only reported. Needs
-`nb201_table.npz` under `$NASJAX_DATA_DIR`; `:quick` searches a planted score and
-needs no file.
+`nb201_table.npz` under `$NASJAX_DATA_DIR`; `:quick` searches a planted score
+and needs no file.
 
   python -m experiments.search \
       --config=configs/regularized_evolution_nasbench201.py \

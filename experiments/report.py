@@ -15,7 +15,11 @@ flags.mark_flag_as_required('workdir')
 
 
 def main(argv: Sequence[str]) -> None:
-  """Write the page of the run."""
+  """Write the page of the run.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
   if len(argv) > 1:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():
@@ -23,4 +27,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == '__main__':
-  app.run(main)
+  app.run(main, flags_parser=experiment.launch.parse_flags)

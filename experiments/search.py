@@ -43,7 +43,11 @@ def _sweep(path):
 
 
 def main(argv: Sequence[str]) -> None:
-  """Run, continue or describe the job."""
+  """Run, continue or describe the job.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
   if len(argv) > 1:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():
@@ -62,4 +66,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == '__main__':
-  app.run(main)
+  app.run(main, flags_parser=experiment.launch.parse_flags)

@@ -26,7 +26,11 @@ flags.mark_flags_as_required(['config', 'workdir', 'spec'])
 
 
 def main(argv: Sequence[str]) -> None:
-  """Train the architectures of the file."""
+  """Train the architectures of the file.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
   if len(argv) > 1:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():
@@ -38,4 +42,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == '__main__':
-  app.run(main)
+  app.run(main, flags_parser=experiment.launch.parse_flags)

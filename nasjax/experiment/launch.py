@@ -6,7 +6,7 @@ import pathlib
 import sys
 from typing import Any
 
-from absl import logging
+from absl import flags, logging
 import jax
 
 from nasjax.experiment import checkpoint, folder, loop, names, phases, results
@@ -28,9 +28,9 @@ def set_up_jax(cache_dir: str | None = None) -> None:
     cache_dir: folder for compiled programs; '' for none.
   """
   logging.set_verbosity(logging.WARNING)
-  flags = os.environ.get('XLA_FLAGS', '')
-  if _DEVICE_FLAG not in flags:
-    os.environ['XLA_FLAGS'] = f'{flags} {_DEVICE_FLAG}={os.cpu_count()}'.strip()
+  given = os.environ.get('XLA_FLAGS', '')
+  if _DEVICE_FLAG not in given:
+    os.environ['XLA_FLAGS'] = f'{given} {_DEVICE_FLAG}={os.cpu_count()}'.strip()
   if cache_dir is None:
     cache_dir = os.environ.get('JAX_COMPILATION_CACHE_DIR', CACHE_DIR)
   if cache_dir:
@@ -46,6 +46,29 @@ def clear_errors() -> Iterator[None]:
     yield
   except ValueError as error:
     print(f'Error: {error}', file=sys.stderr)
+    sys.exit(1)
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+  """Parse the command line; a mistake in it is a message and exit status 1.
+
+  Args:
+    argv: the command line.
+
+  Returns:
+    What is left of it.
+  """
+  try:
+    return flags.FLAGS(list(argv))
+  except (flags.Error, AttributeError, KeyError, OSError, TypeError) as error:
+    # Errors in a config file come with the whole traceback as their text, and
+    # unknown keys as the text of one error in another.
+    text = str(error).replace('\\n', ' ').replace("\\'", "'").strip()
+    if text[0] == text[-1] == "'":
+      text = text[1:-1]
+    first, last = text.splitlines()[0], text.splitlines()[-1].strip()
+    message = first if first == last else f'{first} {last}'
+    print(f'Error: {message}', file=sys.stderr)
     sys.exit(1)
 
 

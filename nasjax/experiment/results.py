@@ -18,6 +18,7 @@ from scipy import stats
 from nasjax.experiment import metrics
 
 Row = dict[str, Any]
+_MAX_ROWS = 24  # shown in a terminal
 _LABELS = ('name', 'seed', 'repeat')
 
 
@@ -131,10 +132,14 @@ SUMMARY_HEADER = ('metric', 'group', 'mean', 'std', 'n', 'range')
 
 
 def text(rows: Sequence[Row], summary: Mapping[str, Any]) -> str:
-  """Return the rows and the summary as text for a terminal."""
+  """Return the rows, unless they are many, and the summary as text."""
   names = columns(rows)
-  return (grid(names, [[row.get(name) for name in names] for row in rows])
-          + '\n\n' + grid(SUMMARY_HEADER, summary_lines(summary)))
+  table = grid(SUMMARY_HEADER, summary_lines(summary))
+  if len(rows) > _MAX_ROWS:
+    return table + f'\n\nAll {len(rows)} networks are in results.csv.'
+  return grid(
+      names, [[row.get(name) for name in names] for row in rows]
+  ) + '\n\n' + table
 
 
 def write(

@@ -1,4 +1,4 @@
-"""Tests of the launchers: a run from the command line, mistakes without noise."""
+"""Tests of the launchers: runs by command line, mistakes without noise."""
 import contextlib
 import io
 import os
@@ -44,10 +44,12 @@ class LaunchTest(absltest.TestCase):
     self.assertRegex(status.stdout, '(?s)finished.*search  5/5')
 
   def test_an_unknown_flag_of_the_config_is_no_traceback(self):
-    wrong = _run('search', '--config=configs/random_search_nasbench201.py:quick',
-                 f'--workdir={toys.folder(self)}', '--config.sed=1')
-    self.assertNotEqual(wrong.returncode, 0)
-    self.assertIn('sed', wrong.stderr)
+    wrong = _run(
+        'search', '--config=configs/random_search_nasbench201.py:quick',
+        f'--workdir={toys.folder(self)}', '--config.sed=1')
+    self.assertEqual(wrong.returncode, 1)
+    self.assertRegex(wrong.stderr, 'Did you mean "seed" instead of "sed"')
+    self.assertNotIn('Traceback', wrong.stderr)
 
   def test_a_point_of_the_sweep_changes_the_config(self):
     config = config_file.get_config('quick')
