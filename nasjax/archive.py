@@ -46,7 +46,7 @@ def create(
   archs = jax.tree.map(
     lambda leaf: jnp.broadcast_to(leaf, (capacity, *jnp.shape(leaf))), arch
   )
-  return Archive(archs, jnp.full(shape, -jnp.inf), jnp.int32(0))
+  return Archive(archs, jnp.full(shape, -jnp.inf, jnp.float32), jnp.int32(0))
 
 
 def capacity(archive: Archive) -> int:
@@ -114,9 +114,8 @@ def keep_best(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
   merged = jax.tree.map(
     lambda old, new: jnp.concatenate([old, new]), archive.archs, archs
   )
-  merged_values = jnp.concatenate(
-    [archive.values, ranking.finite_or_worst(values)]
-  )
+  values = ranking.finite_or_worst(values).astype(archive.values.dtype)
+  merged_values = jnp.concatenate([archive.values, values])
   # An entry is outdated if any later one among the new is the same arch.
   later = (
     jnp.arange(num_old + num_new)[:, None]

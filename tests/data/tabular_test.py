@@ -78,9 +78,11 @@ def test_the_real_table_has_its_known_values(data_dir):
   test = columns['e200_cifar10_test']
   np.testing.assert_allclose(test[0], 85.86, atol=1e-3)
   best = np.argmax(test)
-  assert table.ops[best].tolist() == [3, 3, 3, 1, 2, 3]
+  assert table.ops[best].tolist() == [3, 3, 3, 1, 3, 2]
   np.testing.assert_allclose(test[best], 94.37, atol=1e-3)
-  assert np.argmax(columns['e12_cifar10_valid']) == best
+  # The validation accuracy of 12 epochs finds another cell as good.
+  steered = np.argmax(columns['e12_cifar10_valid'])
+  np.testing.assert_allclose(test[steered], 94.37, atol=1e-3)
   assert columns['params_cifar10'][0] == 129_306
   params = jax.vmap(nasbench201.num_params)({'op': table.ops.astype(np.int32)})
   np.testing.assert_array_equal(params, columns['params_cifar10'])
