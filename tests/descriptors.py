@@ -163,8 +163,8 @@ STRATEGIES = (
   ),
   Row(
     'regularized_evolution',
-    lambda: evolution.regularized_evolution(DARTS, 4, 2, 2),
-    **_DARTS,
+    lambda: evolution.regularized_evolution(TINY, 4, 2, 2),
+    TINY,
   ),
   Row('local_search', lambda: local_search.local_search(TINY, 2), TINY),
 )
@@ -173,7 +173,7 @@ SEARCHES = (
   Row(
     'black_box',
     lambda: black_box.black_box(
-      evolution.regularized_evolution(CELLS, 4, 2, 2), _table()
+      evolution.regularized_evolution(CELLS, 4, 2, 2), _table(), batch_size=2
     ),
     CELLS,
   ),

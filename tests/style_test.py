@@ -210,7 +210,7 @@ _DOCUMENTED = '"""Head."""\n\n\n'
     (
       poor_docstrings,
       'nasjax/a.py',
-      _DOCUMENTED + 'def f(x):\n  """Do."""\n' + '  x += 1\n' * 4,
+      _DOCUMENTED + 'def f(x):\n  """Do."""\n' + '  x += 1\n' * 9,
     ),
     (
       poor_docstrings,
@@ -259,7 +259,7 @@ def test_a_wrong_export_is_found(source):
       _DOCUMENTED
       + 'def f(x) -> int:\n  """Do.\n\n  Args:\n    x: x.\n\n  Returns:\n'
       + '    y.\n  """\n'
-      + '  x += 1\n' * 4,
+      + '  x += 1\n' * 9,
     ),
     (poor_docstrings, _DOCUMENTED + 'def _f():\n  pass\n'),
     (untyped, 'def f(x: int) -> int:\n  return x\n'),
