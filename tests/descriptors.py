@@ -21,10 +21,13 @@ from nasjax.distributions import (
   softmax,
   straight_through,
 )
-from nasjax.estimators import combine, tabular
+from nasjax.estimators import combine, one_shot, stand_alone, tabular
 from nasjax.searches import bilevel, black_box, hypergradients, run
 from nasjax.spaces import categorical, darts_cell, nasbench201
 from nasjax.strategies import evolution, local_search, random_search
+from nasjax.systems import darts
+from nasjax.systems import random_search as random_search_system
+from nasjax.systems import regularized_evolution as evolution_system
 from nasjax.types import Arch, Batch, Estimator, Mask, Space
 
 
@@ -86,6 +89,49 @@ def _quadratic(weights, arch, key, batch):
 def _init_quadratic(key):
   num_features = sum(leaf.size for leaf in jax.tree.leaves(TINY.mask))
   return {'w': jnp.zeros(()), 'v': jax.random.normal(key, (num_features,))}
+
+
+def _one_shot() -> Estimator:
+  valid = jnp.array([1.0, 2.0])
+  return one_shot.one_shot(
+    TINY, _quadratic, _init_quadratic, optax.adam(0.1), valid, value='error'
+  )
+
+
+def _linear_network() -> types.SimpleNamespace:
+  """Logits that are linear in the features of the architecture."""
+
+  def init(key, arch, x):
+    shape = (TINY.encode(arch).size, x.shape[-1], 3)
+    return {'params': {'w': jax.random.normal(key, shape)}}
+
+  def apply(variables, arch, x, train=True, mutable=None):
+    del train
+    logits = x @ jnp.tensordot(TINY.encode(arch), variables['params']['w'], 1)
+    return (logits, {}) if mutable else logits
+
+  return types.SimpleNamespace(init=init, apply=apply)
+
+
+_EXAMPLES = {'image': np.eye(3, dtype=np.float32), 'label': np.arange(3)}
+
+
+def _stand_alone() -> Estimator:
+  trainer = stand_alone.train_child(_linear_network(), (3,), num_steps=2)
+  valid = _EXAMPLES | {'weight': np.ones(3, np.float32)}
+  valid = jax.tree.map(lambda leaf: leaf[None], valid)
+  return stand_alone.stand_alone(trainer, lambda key, t: _EXAMPLES, valid, 2)
+
+
+def _darts():
+  return darts.darts(
+    TINY,
+    _linear_network(),
+    input_shape=(3,),
+    steps_per_epoch=2,
+    hypergradient=hypergradients.first_order(),
+    derive=None,
+  )
 
 
 def _gradient_search(search, distribution, **kwargs):
@@ -151,6 +197,8 @@ DISTRIBUTIONS = (
 
 ESTIMATORS = (
   Row('tabular', _table, CELLS),
+  Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
+  Row('stand_alone', _stand_alone, TINY),
   Row('weighted_product', _product, TINY, batch=(jnp.float32(1), None)),
 )
 
@@ -171,20 +219,19 @@ STRATEGIES = (
 
 SEARCHES = (
   Row(
-    'black_box',
-    lambda: black_box.black_box(
-      evolution.regularized_evolution(CELLS, 4, 2, 2), _table(), batch_size=2
-    ),
-    CELLS,
-  ),
-  Row(
-    'black_box_learned',
-    lambda: black_box.black_box(
-      random_search.random_search(TINY, 2), _learned(), batch_size=2
-    ),
+    'random_search',
+    lambda: random_search_system.random_search(TINY, _learned(), 2, True, 2),
     TINY,
     batch=jnp.float32(1),
   ),
+  Row(
+    'regularized_evolution',
+    lambda: evolution_system.regularized_evolution(
+      CELLS, _table(), 4, 2, num_children=2, batch_size=2
+    ),
+    CELLS,
+  ),
+  Row('darts', _darts, TINY, batch={'train': _EXAMPLES, 'valid': _EXAMPLES}),
   Row(
     'replicate',
     _replicated,
