@@ -92,6 +92,7 @@ def switch(
 
 
 def _weigh(weight, x):
+  weight = weight.astype(x.dtype)
   return weight * x if x.ndim == 0 else channels.scale(weight, x)
 
 
@@ -103,7 +104,8 @@ def _switch(branches, index, operands):
     return lax.switch(index, branches, *operands)
 
   def forward(index, operands):
-    return apply(index, operands), (index, operands)
+    # The barrier: see ops/edge_scan.py.
+    return apply(index, operands), lax.optimization_barrier((index, operands))
 
   def backward(residuals, cotangent):
     index, operands = residuals
@@ -145,9 +147,13 @@ def static(arch: Arch) -> Arch:
     arch: pytree of `int[D]` with known values (not traced).
 
   Returns:
-    Pytree whose leaves are replaced by tuples of D ints.
+    Pytree whose leaves are replaced by (nested) tuples of ints.
   """
-  return jax.tree.map(lambda leaf: tuple(np.asarray(leaf).tolist()), arch)
+
+  def freeze(values):
+    return tuple(map(freeze, values)) if isinstance(values, list) else values
+
+  return jax.tree.map(lambda leaf: freeze(np.asarray(leaf).tolist()), arch)
 
 
 def index(arch: Arch) -> Arch:

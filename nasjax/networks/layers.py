@@ -9,10 +9,30 @@ import math
 import chex
 from flax import linen as nn
 import jax
+from jax import lax
 import jax.numpy as jnp
 
 from nasjax import ops
 from nasjax.ops import normalization
+
+
+def _mix(bits):
+  """Scramble 32-bit words (a multiply-xorshift hash)."""
+  for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+    bits = (bits ^ (bits >> shift)) * jnp.uint32(factor)
+  return bits ^ (bits >> 16)
+
+
+def _uniform(key, shape):
+  """Draw from U(0, 1) by hashing the positions with the key.
+
+  `jax.random.uniform` takes more than a second of compilation for every shape
+  on CPU, minutes for a supernet; a hash is all that initial weights need.
+  """
+  high, low = jax.random.key_data(key).astype(jnp.uint32)[:2]
+  bits = _mix(_mix(lax.iota(jnp.uint32, math.prod(shape)) + high) ^ low)
+  mantissa = (bits >> 9) | jnp.uint32(0x3F800000)
+  return (lax.bitcast_convert_type(mantissa, jnp.float32) - 1).reshape(shape)
 
 
 def fan_in_uniform(fan_in: int) -> nn.initializers.Initializer:
@@ -20,7 +40,7 @@ def fan_in_uniform(fan_in: int) -> nn.initializers.Initializer:
   bound = 1 / math.sqrt(fan_in)
 
   def init(key, shape, dtype=jnp.float32):
-    return jax.random.uniform(key, shape, dtype, -bound, bound)
+    return (bound * (2 * _uniform(key, shape) - 1)).astype(dtype)
 
   return init
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from nasjax.ops import channels
 
-_KERNEL_SLABS = 4
+_KERNEL_SLABS = 8
 
 
 def _out_size(size, padding, kernel, stride, dilation):

@@ -113,7 +113,9 @@ def edge_scan(
 
   def forward(buffers, moving, fixed):
     out = apply(buffers, moving, fixed)
-    return out, (out[0], moving, fixed)
+    # JAX 0.10 mixes up residuals that are arguments when a scan around this
+    # is differentiated twice; the barrier makes them values of their own.
+    return out, lax.optimization_barrier((out[0], moving, fixed))
 
   def backward(residuals, cotangents):
     nodes, moving, fixed = residuals

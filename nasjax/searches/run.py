@@ -1,8 +1,8 @@
 """Whole searches as one program, and searches made of searches.
 
-The keys of a run are `split(key, 3)`: one for `init`, one that is folded with t
-for the batch of step t, and one that is folded with t for step t. So a run may
-be cut anywhere and continued with the same result, and a `vmap` of `run` over
+The keys of a run are `split(key, 3)`: one for `init`, one
+for the batches, `batches(key, t)`, and one that is folded with t for step t. So
+a run may be cut anywhere and continued with the same result, and a `vmap` of `run` over
 keys is hundreds of seeds in one program.
 """
 
@@ -53,7 +53,7 @@ def run(
     t, key = inputs
     batch = None
     if batches is not None:
-      batch = batches(jax.random.fold_in(batch_key, t), t)
+      batch = batches(batch_key, t)
     return search.update(key, state, batch)
 
   return jax.lax.scan(
