@@ -174,14 +174,7 @@ def test_every_folder_exports_what_it_imports():
 
 @pytest.mark.parametrize(
   'folder',
-  [
-    'spaces',
-    'distributions',
-    'estimators',
-    'strategies',
-    'searches',
-    'systems',
-  ],
+  'spaces distributions estimators strategies searches systems'.split(),
 )
 def test_no_method_is_left_out_of_its_folder(folder):
   init = _ROOT / 'nasjax' / folder / '__init__.py'
@@ -190,51 +183,58 @@ def test_no_method_is_left_out_of_its_folder(folder):
   assert set(exported) == modules
 
 
-_DOCUMENTED = '"""Head."""\n\n\n'
+_HEAD = '"""Head."""\n\n\n'
+_NESTED = 'def f():\n  def g():\n' + '    x = 1\n' * 60
+_LONG = '  x += 1\n' * 9
+_SECTIONS = '\n\n  Args:\n    x: it.\n\n  Returns:\n    y.\n  '
+_BAD = [
+  (too_long, '\n' * 251),
+  (too_long, 'def f():\n' + '  x = 1\n' * 61),
+  (too_long, _NESTED + '    x = 1\n'),
+  (poor_docstrings, 'x = 1\n'),
+  (poor_docstrings, _HEAD + 'def f():\n  pass\n'),
+  (poor_docstrings, _HEAD + 'class A:\n  x: int\n'),
+  (poor_docstrings, _HEAD + 'def f(x):\n  """Do."""\n' + _LONG),
+  (poor_docstrings, _HEAD + 'def f() -> Space:\n  """Do."""\n  return x\n'),
+  (untyped, 'def f(x) -> int:\n  return x\n'),
+  (untyped, 'def f(x: int):\n  return x\n'),
+  (shared_state, 'def f():\n  global x\n'),
+]
+_BAD_SYSTEM = [
+  (too_long, '\n' * 151),
+  (poor_docstrings, _HEAD + 'def a():\n  """Do."""\n  return x\n'),
+  (crowded_system, 'def b(): pass\n'),
+  (
+    crowded_system,
+    'def a(): pass\n' + ''.join(f'def _{i}(): pass\n' for i in range(4)),
+  ),
+]
+_GOOD = [
+  (too_long, _NESTED + '  x = 1\n'),
+  (poor_docstrings, _HEAD + f'def f(x):\n  """Do.{_SECTIONS}"""\n' + _LONG),
+  (poor_docstrings, _HEAD + 'def _f():\n  pass\n'),
+  (untyped, 'def f(x: int) -> int:\n  return x\n'),
+  (crowded_system, 'def f(): pass\ndef g(): pass\n'),
+]
 
 
-@pytest.mark.parametrize(
-  'rule, path, source',
-  [
-    (too_long, 'nasjax/a.py', '\n' * 251),
-    (too_long, 'nasjax/systems/a.py', '\n' * 151),
-    (too_long, 'nasjax/a.py', 'def f():\n' + '  x = 1\n' * 61),
-    (
-      too_long,
-      'nasjax/a.py',
-      'def f():\n  def g():\n' + '    x = 1\n' * 61 + '  return g\n',
-    ),
-    (poor_docstrings, 'nasjax/a.py', 'x = 1\n'),
-    (poor_docstrings, 'nasjax/a.py', _DOCUMENTED + 'def f():\n  pass\n'),
-    (poor_docstrings, 'nasjax/a.py', _DOCUMENTED + 'class A:\n  x: int\n'),
-    (
-      poor_docstrings,
-      'nasjax/a.py',
-      _DOCUMENTED + 'def f(x):\n  """Do."""\n' + '  x += 1\n' * 9,
-    ),
-    (
-      poor_docstrings,
-      'nasjax/a.py',
-      _DOCUMENTED + 'def f() -> Space:\n  """Do."""\n  return x\n',
-    ),
-    (
-      poor_docstrings,
-      'nasjax/systems/f.py',
-      _DOCUMENTED + 'def f():\n  """Do."""\n  return x\n',
-    ),
-    (untyped, 'nasjax/a.py', 'def f(x) -> int:\n  return x\n'),
-    (untyped, 'nasjax/a.py', 'def f(x: int):\n  return x\n'),
-    (crowded_system, 'nasjax/systems/a.py', 'def b():\n  pass\n'),
-    (
-      crowded_system,
-      'nasjax/systems/a.py',
-      'def a(): pass\n' + ''.join(f'def _{i}(): pass\n' for i in range(4)),
-    ),
-    (shared_state, 'nasjax/a.py', 'def f():\n  global x\n'),
-  ],
-)
-def test_bad_form_is_found(rule, path, source):
-  assert len(rule(path, source)) == 1
+def _example_id(argument):
+  return getattr(argument, '__name__', '')
+
+
+@pytest.mark.parametrize('rule, source', _BAD, ids=_example_id)
+def test_bad_form_is_found(rule, source):
+  assert len(rule('nasjax/a.py', source)) == 1
+
+
+@pytest.mark.parametrize('rule, source', _BAD_SYSTEM, ids=_example_id)
+def test_a_bad_system_is_found(rule, source):
+  assert len(rule('nasjax/systems/a.py', source)) == 1
+
+
+@pytest.mark.parametrize('rule, source', _GOOD, ids=_example_id)
+def test_good_form_passes(rule, source):
+  assert rule('nasjax/a.py', source) == []
 
 
 @pytest.mark.parametrize(
@@ -248,25 +248,6 @@ def test_bad_form_is_found(rule, path, source):
 )
 def test_a_wrong_export_is_found(source):
   assert len(wrong_exports('nasjax/__init__.py', source)) == 1
-
-
-@pytest.mark.parametrize(
-  'rule, source',
-  [
-    (too_long, 'def f():\n  def g():\n' + '    x = 1\n' * 60 + '  x = 1\n'),
-    (
-      poor_docstrings,
-      _DOCUMENTED
-      + 'def f(x) -> int:\n  """Do.\n\n  Args:\n    x: x.\n\n  Returns:\n'
-      + '    y.\n  """\n'
-      + '  x += 1\n' * 9,
-    ),
-    (poor_docstrings, _DOCUMENTED + 'def _f():\n  pass\n'),
-    (untyped, 'def f(x: int) -> int:\n  return x\n'),
-  ],
-)
-def test_good_form_passes(rule, source):
-  assert rule('nasjax/a.py', source) == []
 
 
 def test_a_sorted_export_of_all_imports_passes():
