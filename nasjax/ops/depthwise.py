@@ -18,15 +18,11 @@ from nasjax.ops import channels
 _KERNEL_SLABS = 8
 
 
-def _out_size(size, padding, kernel, stride, dilation):
-  return (size + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def _windows(x, kernel_shape, stride, dilation, padding, slabs):
-  """Return a function of (row, column, slab) that slices the padded input."""
+def _windows(x, kernel_shape, stride, dilation, slabs):
+  """Return a function of (row, column, slab) that slices a padded input."""
   # The barrier keeps XLA from padding again in every consumer.
-  x = lax.optimization_barrier(jnp.pad(x, ((0, 0), *padding, (0, 0))))
-  out = [_out_size(x.shape[1 + a], (0, 0), kernel_shape[a], stride, dilation)
+  x = lax.optimization_barrier(x)
+  out = [(x.shape[1 + a] - dilation * (kernel_shape[a] - 1) - 1) // stride + 1
          for a in range(2)]
   step = x.shape[0] // slabs
 
@@ -42,9 +38,10 @@ def _windows(x, kernel_shape, stride, dilation, padding, slabs):
 
 
 def _forward_shifted(x, kernel, stride, dilation, padding):
-  window = _windows(x, kernel.shape, stride, dilation, padding, 1)
+  x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+  window = _windows(x, kernel.shape, stride, dilation, 1)
   return functools.reduce(jnp.add, [
-      window(i, j, 0) * kernel[i, j]
+      window(i, j, 0) * kernel[i, j][None, None, None]
       for i in range(kernel.shape[0]) for j in range(kernel.shape[1])])
 
 
@@ -56,16 +53,28 @@ def _forward_native(x, kernel, stride, dilation, padding):
 
 
 def _kernel_gradient_shifted(x, g, kernel_shape, stride, dilation, padding):
+  """Sum the products of the cotangent with every window, row by row.
+
+  The rows of the kernel are a loop: unrolled they would be most of the time
+  that it takes to compile a cell.
+  """
   slabs = channels.num_slabs(len(x), _KERNEL_SLABS)
-  window = _windows(x, kernel_shape, stride, dilation, padding, slabs)
+  height = stride * (g.shape[1] - 1) + 1
+  x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
   parts = jnp.split(g, slabs)
-  taps = jnp.stack([
-      functools.reduce(
-          jnp.add, [window(i, j, s) * parts[s] for s in range(slabs)])
-      for i in range(kernel_shape[0]) for j in range(kernel_shape[1])])
-  taps = taps.reshape(len(taps), -1, taps.shape[-1])
-  sums = jnp.einsum('m,tmc->tc', jnp.ones(taps.shape[1], x.dtype), taps)
-  return sums.reshape(*kernel_shape, -1)
+  ones = jnp.ones(parts[0].size // g.shape[-1], x.dtype)
+
+  def row(i):
+    rows = lax.dynamic_slice_in_dim(x, i * dilation, height, axis=1)
+    window = _windows(rows, (1, kernel_shape[1]), stride, dilation, slabs)
+    taps = jnp.stack([
+        functools.reduce(
+            jnp.add, [window(0, j, s) * parts[s] for s in range(slabs)])
+        for j in range(kernel_shape[1])])
+    taps = taps.reshape(len(taps), -1, taps.shape[-1])
+    return jnp.einsum('m,tmc->tc', ones, taps)
+
+  return lax.map(row, jnp.arange(kernel_shape[0]))
 
 
 def _kernel_gradient_native(x, g, kernel_shape, stride, dilation, padding):

@@ -114,4 +114,4 @@ def avg_pool(x: chex.Array, stride: int = 1) -> chex.Array:
   counts = (_valid_pixels(height, stride)[:, None, None]
             * _valid_pixels(width, stride)[:, None])
   total = sum(_windows(sum(_windows(x, 2, stride, 0)), 1, stride, 0))
-  return total * jnp.asarray(1 / counts, x.dtype)
+  return total * jnp.asarray(1 / counts, x.dtype)[None]
