@@ -1,0 +1,198 @@
+"""Workers that are timed in turn, and tables of what they took.
+
+Contestants run in processes of their own and work only when asked, one after
+the other, so that a change of the machine's load meets all of them. This file
+needs the standard library alone: peers import it where there is no JAX.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any, NamedTuple
+
+_MARK = '@measure '  # tells answers from whatever else a worker prints
+_REST = 0.3  # seconds in which threads of the last contestant go to sleep
+
+
+class Contestant(NamedTuple):
+  """A worker process that waits to be asked."""
+
+  name: str
+  process: subprocess.Popen
+  facts: dict[str, Any]  # what it told about its start
+
+
+def peak_memory() -> float:
+  """Return the highest resident memory of this process so far, in MB."""
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def load() -> str:
+  """Return the number of cores and the average load of the last minute."""
+  return (
+    f'{os.cpu_count()} cores, Python {platform.python_version()}, load of the '
+    f'last minute {os.getloadavg()[0]:.1f}'
+  )
+
+
+def build(jitted: Any, *args: Any) -> tuple[Any, dict[str, float]]:
+  """Lower and compile a jitted function.
+
+  Args:
+    jitted: from `jax.jit`.
+    *args: what it is compiled for.
+
+  Returns:
+    The compiled function, and seconds of tracing and lowering (`trace`), of
+    compilation by the clock (`compile`) and of all cores (`compile_cpu`), and
+    MB of temporary memory (`temp`).
+  """
+  start = time.perf_counter()
+  lowered = jitted.lower(*args)
+  trace = time.perf_counter() - start
+  start, cpu = time.perf_counter(), time.process_time()
+  compiled = lowered.compile()
+  return compiled, {
+    'trace': trace,
+    'compile': time.perf_counter() - start,
+    'compile_cpu': time.process_time() - cpu,
+    'temp': compiled.memory_analysis().temp_size_in_bytes / 1e6,
+  }
+
+
+def serve(step: Callable[[], Any], **facts: Any) -> None:
+  """Be a worker: run `step` whenever the parent asks, until it hangs up.
+
+  Args:
+    step: returns when its work is done; warmed up.
+    **facts: numbers and strings for the parent's table.
+  """
+  print(_MARK + json.dumps(facts), flush=True)
+  for _ in sys.stdin:
+    start = time.perf_counter()
+    step()
+    answer = {'seconds': time.perf_counter() - start, 'peak': peak_memory()}
+    print(_MARK + json.dumps(answer), flush=True)
+
+
+def _answer(name, process):
+  for line in process.stdout:
+    if line.startswith(_MARK):
+      return json.loads(line[len(_MARK) :])
+  raise RuntimeError(f'{name} ended with status {process.wait()}.')
+
+
+def start(
+  name: str, command: Sequence[str], **environment: str
+) -> Contestant:
+  """Start a worker and wait until it is ready.
+
+  Args:
+    name: for the table.
+    command: of the worker, which calls `serve`.
+    **environment: variables added to those of this process.
+
+  Returns:
+    The contestant.
+
+  Raises:
+    RuntimeError: if it ends before it is ready.
+  """
+  inherited = {
+    key: value
+    for key, value in os.environ.items()
+    if key != 'JAX_COMPILATION_CACHE_DIR'  # or compilation would look free
+  }
+  process = subprocess.Popen(
+    command,
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+    env={**inherited, **environment},
+  )
+  return Contestant(name, process, _answer(name, process))
+
+
+def race(
+  contestants: Sequence[Contestant], repetitions: int
+) -> list[dict[str, Any]]:
+  """Time all contestants in turn, A B C A B C ..., and end them.
+
+  Args:
+    contestants: from `start`.
+    repetitions: rounds.
+
+  Returns:
+    For each its facts with `seconds` (median), `fastest`, `slowest`, and
+    `peak` memory in MB.
+  """
+  rounds = []
+  for _ in range(repetitions):
+    answers = []
+    for name, process, _ in contestants:
+      time.sleep(_REST)
+      process.stdin.write('go\n')
+      process.stdin.flush()
+      answers.append(_answer(name, process))
+    rounds.append(answers)
+  results = []
+  for contestant, answers in zip(contestants, zip(*rounds)):
+    seconds = [answer['seconds'] for answer in answers]
+    results.append({
+      'name': contestant.name,
+      **contestant.facts,
+      'seconds': statistics.median(seconds),
+      'fastest': min(seconds),
+      'slowest': max(seconds),
+      'peak': answers[-1]['peak'],
+    })
+    contestant.process.stdin.close()
+    contestant.process.wait()
+  return results
+
+
+def interleave(
+  functions: Sequence[Callable[[], Any]], repetitions: int
+) -> list[float]:
+  """Time functions of this process in turn.
+
+  Args:
+    functions: each returns when its work is done.
+    repetitions: rounds after the first, which is not counted.
+
+  Returns:
+    The median of each, in seconds.
+  """
+  seconds = [[] for _ in functions]
+  for _ in range(1 + repetitions):
+    for function, taken in zip(functions, seconds):
+      start = time.perf_counter()
+      function()
+      taken.append(time.perf_counter() - start)
+  return [statistics.median(taken[1:]) for taken in seconds]
+
+
+def _cell(value):
+  if value is None:
+    return ''
+  return f'{value:.3g}' if isinstance(value, float) and value < 100 else (
+    f'{value:.0f}' if isinstance(value, float) else str(value)
+  )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+  """Return a table in markdown.
+
+  Args:
+    head: names of the columns.
+    rows: strings, numbers, and None for an empty cell.
+  """
+  lines = [list(head), ['---'] * len(head)]
+  lines += [[_cell(value) for value in row] for row in rows]
+  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
