@@ -74,6 +74,28 @@ def take(dataset: Dataset, rows: np.ndarray) -> Dataset:
       images=dataset.images[rows], labels=dataset.labels[rows])
 
 
+def merge(datasets: Sequence[Dataset]) -> Dataset:
+  """Return all images of several parts, with the statistics of the first.
+
+  Args:
+    datasets: parts of one data set.
+
+  Returns:
+    The data set.
+
+  Raises:
+    ValueError: if the parts differ in image shape or number of classes.
+  """
+  shapes = {(part.images.shape[1:], part.num_classes) for part in datasets}
+  if len(shapes) != 1:
+    raise ValueError(
+        'Expected parts of one image shape and number of classes, got '
+        f'{sorted(shapes)}.')
+  return datasets[0]._replace(
+      images=np.concatenate([part.images for part in datasets]),
+      labels=np.concatenate([part.labels for part in datasets]))
+
+
 def _boundaries(sizes, total):
   """Return the row at which every part ends."""
   values = list(sizes.values())

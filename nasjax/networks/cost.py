@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from nasjax import choice
 from nasjax.networks import darts as darts_lib
@@ -90,13 +91,28 @@ def darts_cost(
   tables = {kind: _table(network, kind, input_shape) for kind in _KINDS}
 
   def cost(arch):
-    totals = [
-        sum(choice.select(arch[kind][e], tables[kind][e])
-            for kind in _KINDS for e in range(len(network.edges)))]
-    params, macs = totals[0]
+    rows = [choice.select(arch[kind][e], tables[kind][e])
+            for kind in _KINDS for e in range(len(network.edges))]
+    params, macs = sum(rows)
     return Cost(fixed.params + params, fixed.macs + macs)
 
   return cost
+
+
+def darts_params(
+    network: darts_lib.Darts, input_shape: tuple[int, int, int]
+) -> Callable[[Arch], jax.Array]:
+  """Return `(arch) -> f32[]`, the number of parameters; see `darts_cost`."""
+  cost = darts_cost(network, input_shape)
+  return lambda arch: cost(arch).params
+
+
+def darts_macs(
+    network: darts_lib.Darts, input_shape: tuple[int, int, int]
+) -> Callable[[Arch], jax.Array]:
+  """Return `(arch) -> f32[]`, multiply-adds of an image; see `darts_cost`."""
+  cost = darts_cost(network, input_shape)
+  return lambda arch: cost(arch).macs
 
 
 _KINDS = ('normal', 'reduce')
@@ -105,25 +121,24 @@ _KINDS = ('normal', 'reduce')
 def _table(network, kind, input_shape):
   """Return f32[E, K, 2]: what an operation on an edge adds in all cells."""
   factories = operations.resolve(network.operations, network.custom_operations)
-  sizes = _cell_sizes(network, input_shape)
-  table = []
-  for source, _ in network.edges:
-    row = [Cost(0, 0)] * len(factories)
-    for i, (channels, height, width) in enumerate(sizes):
-      reduction = i in network.reductions
-      if reduction != (kind == 'reduce'):
+  reduces = kind == 'reduce'
+  totals = {}  # edges from an input, and others, cost the same throughout
+  for from_input in (True, False):
+    stride = 2 if reduces and from_input else 1
+    total = np.zeros((len(factories), 2))
+    for i, (channels, *size) in enumerate(_cell_sizes(network, input_shape)):
+      if (i in network.reductions) != reduces:
         continue
-      stride = 2 if reduction and source < 2 else 1
-      shrunk = 2 if reduction and source >= 2 else 1
+      if reduces and not from_input:
+        size = [math.ceil(side / 2) for side in size]
       site = operations.Site(
           channels, stride, network.affine, network.track, network.pool_norm)
-      x = jnp.zeros((
-          1, math.ceil(height / shrunk), math.ceil(width / shrunk), channels))
-      for k, (_, factory) in enumerate(factories):
-        part = count(factory(site), x)
-        row[k] = Cost(row[k].params + part.params, row[k].macs + part.macs)
-    table.append(row)
-  return jnp.asarray(table, jnp.float32)
+      x = jnp.zeros((1, *size, channels))
+      total += [count(factory(site), x) for _, factory in factories]
+    totals[from_input] = total
+  return jnp.asarray(
+      np.stack([totals[source < 2] for source, _ in network.edges]),
+      jnp.float32)
 
 
 def _cell_sizes(network, input_shape):
