@@ -30,7 +30,8 @@ class Space(NamedTuple):
 
   Attributes:
     sample: `(key) -> arch`, uniform unless stated, always inside the space.
-    mutate: `(key, arch) -> arch` with one decision changed; never the same arch.
+    mutate: `(key, arch) -> arch` with one decision changed; never the same
+      architecture.
     encode: `(arch) -> f32[F]`, features of any form of architecture;
       differentiable for relaxed ones.
     index: `(i) -> arch`, the i-th of `size` architectures, or None where the

@@ -14,6 +14,7 @@ _FLOORS = {
   'archive': 0,
   'batching': 0,
   'ranking': 0,
+  'schedules': 0,
   'graphs': 0,
   'ops': 0,
   'data': 0,

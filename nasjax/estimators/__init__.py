@@ -1,5 +1,5 @@
 """Scores of architectures, learned or not."""
 
-from nasjax.estimators import combine, tabular
+from nasjax.estimators import combine, one_shot, stand_alone, tabular
 
-__all__ = ('combine', 'tabular')
+__all__ = ('combine', 'one_shot', 'stand_alone', 'tabular')

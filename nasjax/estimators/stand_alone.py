@@ -17,8 +17,7 @@ from jax import lax
 import jax.numpy as jnp
 import optax
 
-from nasjax import batching
-from nasjax.searches import schedules
+from nasjax import batching, schedules
 from nasjax.types import (
   Arch, Batch, Estimator, Key, Metrics, Search, State)
 

@@ -67,9 +67,9 @@ class Cell(nn.Module):
     return 1 + max(target for _, target in self.edges)
 
   def _keep(self, num_examples, drop_path):
-    """Draw the factor `[E, N]` of every edge and example."""
+    """Draw the factor `[E, N]` of every edge and example; `[E, 0]` if none."""
     if drop_path is None:
-      return jnp.ones((len(self.edges), 1))
+      return jnp.ones((len(self.edges), 0))
     shape = (len(self.edges), num_examples)
     kept = jax.random.bernoulli(
         self.make_rng('drop_path'), 1 - drop_path, shape)
@@ -113,7 +113,7 @@ class Cell(nn.Module):
                      'batch_stats': stats.get(name, {})}
         y, updates = module.apply(
             variables, x, train=train, mutable=['batch_stats'])
-        if not identity and keep.shape[-1] > 1:
+        if not identity and keep.size:
           y = y * jnp.broadcast_to(keep[:, None, None, None], y.shape)
         if updates.get('batch_stats'):
           stats = {**stats, name: updates['batch_stats']}
@@ -165,7 +165,8 @@ class Cell(nn.Module):
     if self.site.stride == 1:
       return [list(every)]
     from_input = [e for e in every if self.edges[e][0] < self.num_inputs]
-    return [from_input, [e for e in every if e not in from_input]]
+    inner = [e for e in every if e not in from_input]
+    return [from_input, inner] if inner else [from_input]
 
   def _looped(self, choices, inputs, keep, train):
     """Apply index or relaxed choices as a loop over the edges."""

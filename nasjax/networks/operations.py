@@ -6,9 +6,10 @@ dictionary from names to factories is all that a network needs, so an operation
 of the user's own is one more entry.
 
 Liu, Simonyan, Yang, DARTS, 2019 (https://arxiv.org/abs/1806.09055), the eight
-operations, and the two more that its NASNet and AmoebaNet cells use; Dong, Yang,
-NAS-Bench-201, 2020 (https://arxiv.org/abs/2001.00326), the five operations.
+operations, and the two more that its NASNet and AmoebaNet cells use; Dong,
+Yang, NAS-Bench-201, 2020 (https://arxiv.org/abs/2001.00326), the five operations.
 """
+from collections.abc import Callable, Mapping, Sequence
 import functools
 from typing import NamedTuple
 
@@ -29,6 +30,9 @@ class Site(NamedTuple):
   affine: bool = False  # whether normalisation scales and shifts
   track: bool = False  # whether it keeps running statistics
   pool_norm: bool = True  # whether pooling is followed by normalisation
+
+
+Factory = Callable[[Site], nn.Module]
 
 
 class Zero(nn.Module):
@@ -151,12 +155,17 @@ OPERATIONS = {
 }
 
 
-def resolve(names, custom=None) -> tuple[tuple[str, object], ...]:
+def resolve(
+    names: Sequence[str], custom: Mapping[str, Factory] | None = None
+) -> tuple[tuple[str, Factory], ...]:
   """Return `(name, factory)` for every name.
 
   Args:
     names: names of operations, in the order of the space's choices.
     custom: optional mapping of further names to factories `(Site) -> module`.
+
+  Returns:
+    One pair a name, in the given order.
 
   Raises:
     ValueError: for a name that is in neither mapping.

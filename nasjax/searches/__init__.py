@@ -6,9 +6,7 @@ from nasjax.searches import (
     monitors,
     penalties,
     run,
-    schedules,
 )
 
 __all__ = (
-    'bilevel', 'black_box', 'hypergradients', 'monitors', 'penalties', 'run',
-    'schedules')
+    'bilevel', 'black_box', 'hypergradients', 'monitors', 'penalties', 'run')

@@ -102,6 +102,17 @@ def edges(num_nodes: int = 4) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def num_nodes_of(num_edges: int) -> int:
+  """Return the number of inner nodes of a cell.
+
+  Args:
+    num_edges: number of its edges.
+
+  Returns:
+    n with `n (n + 3) / 2` edges.
+
+  Raises:
+    ValueError: if no cell has so many edges.
+  """
   num_nodes = (math.isqrt(9 + 8 * num_edges) - 3) // 2
   if num_nodes * (num_nodes + 3) != 2 * num_edges or num_nodes < 1:
     raise ValueError(

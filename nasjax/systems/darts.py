@@ -26,9 +26,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nasjax import schedules
 from nasjax.distributions import softmax
 from nasjax.networks import loss as losses
-from nasjax.searches import bilevel, hypergradients, penalties, schedules
+from nasjax.searches import bilevel, hypergradients, penalties
 from nasjax.spaces import darts_cell
 from nasjax.types import Arch, Search, Space
 

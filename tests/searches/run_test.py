@@ -33,7 +33,7 @@ def test_a_run_is_the_loop_of_its_updates():
   init_key, batch_key, step_key = jax.random.split(_KEY, 3)
   expected, search = jax.random.normal(init_key), _walk()
   for t in range(4):
-    batch = _batches(jax.random.fold_in(batch_key, t), t)
+    batch = _batches(batch_key, t)
     expected, _ = search.update(
       jax.random.fold_in(step_key, t), expected, batch
     )

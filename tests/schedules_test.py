@@ -5,7 +5,7 @@ import numpy as np
 import optax
 import pytest
 
-from nasjax.searches import schedules
+from nasjax import schedules
 
 
 def test_the_value_changes_between_epochs_alone():
