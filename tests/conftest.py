@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
     return
   skip = pytest.mark.skip(reason='NASJAX_DATA_DIR is not set')
   for item in items:
-    if 'data' in item.keywords:
+    if item.get_closest_marker('data'):
       item.add_marker(skip)
 
 
