@@ -39,9 +39,10 @@ class _ResidualReduction(nn.Module):
 
 
 def _halve(x):
-  """Average pooling 2x2 with stride 2; an odd last row or column is left."""
-  height, width = (size // 2 * 2 for size in x.shape[1:3])
-  corners = [x[:, i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)]
+  """Average pooling 2x2 with stride 2, over the pixels that there are."""
+  odd = [(0, size % 2) for size in x.shape[1:3]]
+  x = jnp.pad(x, ((0, 0), *odd, (0, 0)), 'edge')  # counted twice: no change
+  corners = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
   return sum(corners) / 4
 
 
