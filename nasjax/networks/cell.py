@@ -80,7 +80,8 @@ class Cell(nn.Module):
 
   def _modules(self, stride):
     site = self.site._replace(stride=stride)
-    return {name: factory(site, parent=None)
+    # Without a parent: their variables lie in slots of this module.
+    return {name: factory(site).clone(parent=None)
             for name, factory in self.operations}
 
   def _init_operation(self, key, name, stride):
@@ -94,6 +95,8 @@ class Cell(nn.Module):
       return (self.get_variable('params', slot, {}),
               self.get_variable('batch_stats', slot, {}))
     params = self.param(slot, lambda key: _collection(init(key), 'params'))
+    if not self.site.track:
+      return params, {}
     stats = _collection(init(jax.random.key(0)), 'batch_stats')
     self._store(slot, stats)
     return params, stats
