@@ -30,6 +30,12 @@ class Site(NamedTuple):
   affine: bool = False  # whether normalisation scales and shifts
   track: bool = False  # whether it keeps running statistics
   pool_norm: bool = True  # whether pooling is followed by normalisation
+  last_norm: bool = True  # False: what `ends_in_norm` leaves it to the caller
+
+  @property
+  def plain_norm(self) -> bool:
+    """Whether normalisation has neither weights nor state."""
+    return not self.affine and not self.track
 
 
 Factory = Callable[[Site], nn.Module]
@@ -65,11 +71,16 @@ class Pool(nn.Module):
   site: Site
   kind: str
 
+  @property
+  def ends_in_norm(self) -> bool:
+    """Whether the last step is a normalisation without affine."""
+    return self.site.pool_norm
+
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     pool = {'max': ops.max_pool, 'avg': ops.avg_pool}[self.kind]
     x = pool(x, self.site.stride)
-    if self.site.pool_norm:
+    if self.ends_in_norm and self.site.last_norm:
       x = layers.BatchNorm(False, self.site.track)(x, train)
     return x
 
@@ -80,13 +91,19 @@ class SeparableConv(nn.Module):
   site: Site
   size: int
 
+  @property
+  def ends_in_norm(self) -> bool:
+    """Whether the last step is a normalisation that others can take over."""
+    return self.site.plain_norm
+
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     site = self.site
-    for stride in (site.stride, 1):
+    for last, stride in enumerate((site.stride, 1)):
       x = layers.DepthwiseConv((self.size,) * 2, stride)(jax.nn.relu(x))
       x = layers.Conv(site.channels)(x)
-      x = layers.BatchNorm(site.affine, site.track)(x, train)
+      if site.last_norm or not last:
+        x = layers.BatchNorm(site.affine, site.track)(x, train)
     return x
 
 
@@ -96,12 +113,19 @@ class DilatedConv(nn.Module):
   site: Site
   size: int
 
+  @property
+  def ends_in_norm(self) -> bool:
+    """Whether the last step is a normalisation that others can take over."""
+    return self.site.plain_norm
+
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     site = self.site
     x = layers.DepthwiseConv(
         (self.size,) * 2, site.stride, dilation=2)(jax.nn.relu(x))
     x = layers.Conv(site.channels)(x)
+    if not site.last_norm:
+      return x
     return layers.BatchNorm(site.affine, site.track)(x, train)
 
 
