@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax import choice
-from nasjax import ops
+from nasjax import choice, ops
+from nasjax.networks import mixture
 from nasjax.networks import operations as operations_lib
 from nasjax.types import Arch
 
@@ -56,10 +56,20 @@ class Cell(nn.Module):
       The nodes that are not inputs, `[M, N, H / stride, W / stride, C]`.
     """
     chex.assert_axis_dimension(inputs, 0, self.num_inputs)
+    self._check(choices)
     keep = self._keep(inputs.shape[1], drop_path)
     if isinstance(choices, tuple):
       return self._unrolled(choices, inputs, keep, train)
     return self._looped(choices, inputs, keep, train)
+
+  def _check(self, choices):
+    num_edges, num_options = len(self.edges), len(self.operations)
+    shape = np.shape(choices)
+    if shape not in ((num_edges,), (num_edges, num_options)):
+      raise ValueError(
+          f'A cell of {num_edges} edges with {num_options} operations takes '
+          f'choices of shape ({num_edges},), or ({num_edges}, {num_options}) '
+          f'for relaxed ones, got {shape}.')
 
   @property
   def num_nodes(self) -> int:
@@ -129,36 +139,7 @@ class Cell(nn.Module):
   def _fused(self, selected, keep):
     """Whether the mixture is what `choice.switch` would give."""
     return (choice.is_relaxed(selected) and self.site.plain_norm
-            and keep.shape[-1] == 1)
-
-  def _mixture(self, stride):
-    """Return `sum_k w_k o_k(x)` with one normalisation for all operations.
-
-    Most operations end in a normalisation without weights: stacked, they share
-    one, which halves the time that the supernet takes to compile.
-    """
-    site = self.site._replace(stride=stride, last_norm=False)
-    modules = [(name, factory(site, parent=None))
-               for name, factory in self.operations]
-    ends = np.array([
-        getattr(module, 'ends_in_norm', False) for _, module in modules])
-
-    def mixture(weights, params, x):
-      total, stacked = 0, []
-      for k, (name, module) in enumerate(modules):
-        if name == 'none':
-          continue
-        y = module.apply({'params': params.get(name, {})}, x, train=True)
-        if ends[k]:
-          stacked.append(y)
-        else:
-          total += ops.scale(weights[k], y)
-      if stacked:
-        normed = jax.vmap(ops.batch_norm)(jnp.stack(stacked))
-        total += sum(jax.vmap(ops.scale)(weights[np.flatnonzero(ends)], normed))
-      return total
-
-    return mixture
+            and not keep.size)
 
   def _unrolled(self, choices, inputs, keep, train):
     """Apply static choices edge by edge."""
@@ -230,7 +211,7 @@ class Cell(nn.Module):
   def _loop(self, group, stride, train, nodes, xs, reads, writes):
     """Run the edges of one group."""
     branches = self._branches(stride, train)
-    mixture = self._mixture(stride)
+    mix = mixture.mixture(self._modules(stride))
     names = [name for name, _ in self.operations]
 
     def init(key):
@@ -241,7 +222,7 @@ class Cell(nn.Module):
     def edge(x, values):
       (selected, keep), params, stats = x
       if self._fused(selected, keep):
-        return (mixture(selected, params, values[0]),), stats
+        return (mix(selected, params, values[0]),), stats
       y, stats = choice.switch(
           selected, branches, params, stats, values[0], keep)
       return (y,), stats

@@ -3,6 +3,7 @@
 Counted are the multiply-adds of convolutions and linear layers for one example,
 without normalisation, pooling and biases, as the tables of the papers do.
 """
+import collections
 from collections.abc import Callable
 import math
 from typing import Any, NamedTuple
@@ -14,8 +15,7 @@ import numpy as np
 
 from nasjax import choice
 from nasjax.networks import darts as darts_lib
-from nasjax.networks import layers
-from nasjax.networks import operations
+from nasjax.networks import layers, operations
 from nasjax.types import Arch
 
 
@@ -122,19 +122,21 @@ def _table(network, kind, input_shape):
   """Return f32[E, K, 2]: what an operation on an edge adds in all cells."""
   factories = operations.resolve(network.operations, network.custom_operations)
   reduces = kind == 'reduce'
+  cells = collections.Counter(
+      size for i, size in enumerate(_cell_sizes(network, input_shape))
+      if (i in network.reductions) == reduces)
   totals = {}  # edges from an input, and others, cost the same throughout
   for from_input in (True, False):
     stride = 2 if reduces and from_input else 1
     total = np.zeros((len(factories), 2))
-    for i, (channels, *size) in enumerate(_cell_sizes(network, input_shape)):
-      if (i in network.reductions) != reduces:
-        continue
+    for (channels, *size), times in cells.items():
       if reduces and not from_input:
         size = [math.ceil(side / 2) for side in size]
       site = operations.Site(
           channels, stride, network.affine, network.track, network.pool_norm)
       x = jnp.zeros((1, *size, channels))
-      total += [count(factory(site), x) for _, factory in factories]
+      costs = [count(factory(site), x) for _, factory in factories]
+      total += times * np.array(costs)
     totals[from_input] = total
   return jnp.asarray(
       np.stack([totals[source < 2] for source, _ in network.edges]),

@@ -297,13 +297,14 @@ def test_a_reduction_may_have_one_node():
 # Mistakes.
 
 
-def test_a_wrong_number_of_options_is_a_value_error():
-  with pytest.raises(ValueError, match='among 4 branches'):
-    jax.eval_shape(
-      lambda: _cell().init(
-        jax.random.key(0), jnp.ones((len(EDGES), 5)), _inputs()
-      )
-    )
+@pytest.mark.parametrize(
+  'choices', [jnp.ones((5, 5)), jnp.ones((4, 4)), jnp.ones(6, int), (0,) * 4]
+)
+def test_choices_that_do_not_fit_the_edges_are_a_value_error(choices):
+  with pytest.raises(
+    ValueError, match=r'5 edges with 4 operations .*\(5,\), or \(5, 4\)'
+  ):
+    _cell().init(jax.random.key(0), choices, _inputs())
 
 
 def test_a_wrong_number_of_inputs_is_an_error():

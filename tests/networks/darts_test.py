@@ -1,0 +1,127 @@
+"""Tests of the networks of DARTS."""
+
+from flax import errors
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nasjax.networks import darts
+from nasjax.spaces import darts_cell
+from tests.networks import forms
+
+NAMES = ('none', 'skip_connect', 'sep_conv_3x3')
+TINY = darts.Darts(channels=4, num_cells=3, num_nodes=2, operations=NAMES)
+SPACE = darts_cell.darts_cell(num_nodes=2, operations=NAMES)
+NOTHING = {'normal': (0,) * 5, 'reduce': (0,) * 5}
+
+
+def _evaluated(**settings):
+  return darts.Darts(affine=True, pool_norm=False, **settings)
+
+
+def test_operations_and_edges_are_those_of_the_space():
+  assert darts.OPERATIONS == darts_cell.OPERATIONS
+  for num_nodes in (1, 2, 4):
+    edges = darts.Darts(num_nodes=num_nodes).edges
+    assert edges == tuple(zip(*darts_cell.edges(num_nodes)))
+
+
+@pytest.mark.parametrize(
+  'num_cells, reductions',
+  [(3, (1, 2)), (8, (2, 5)), (14, (4, 9)), (20, (6, 13))],
+)
+def test_the_image_is_halved_at_thirds_of_the_depth(num_cells, reductions):
+  assert darts.Darts(num_cells=num_cells).reductions == reductions
+
+
+def test_static_index_and_relaxed_forms_mean_the_same():
+  keys = jax.random.split(jax.random.key(0), 3)
+  forms.assert_equal(TINY, SPACE, [SPACE.sample(key) for key in keys])
+
+
+def test_the_supernet_has_the_published_number_of_weights():
+  arch = {kind: jnp.zeros(14, int) for kind in ('normal', 'reduce')}
+  assert forms.num_weights(darts.Darts(), arch)[0] == 1_930_618
+
+
+@pytest.mark.parametrize(
+  'stem, classes, channels, size, expected',
+  [('cifar', 10, 36, 32, 476_426), ('imagenet', 1000, 48, 224, 1_260_776)],
+)
+def test_the_auxiliary_head_adds_the_published_number_of_weights(
+  stem, classes, channels, size, expected
+):
+  network = _evaluated(
+    num_classes=classes, channels=channels, num_cells=3, stem=stem
+  )
+  arch = {'normal': (0,) * 14, 'reduce': (0,) * 14}
+  without, _ = forms.num_weights(network, arch, size)
+  with_head, _ = forms.num_weights(network.clone(auxiliary=True), arch, size)
+  assert with_head - without == expected
+
+
+def test_training_with_an_auxiliary_head_gives_two_logits():
+  network = TINY.clone(auxiliary=True, track=True, num_classes=7)
+  x = forms.images(2, 32, 32)
+
+  def outputs(train):
+    variables = network.init(jax.random.key(0), NOTHING, x)
+    return network.apply(variables, NOTHING, x, train, mutable=['batch_stats'])
+
+  (logits, auxiliary), _ = jax.eval_shape(lambda: outputs(True))
+  assert logits.shape == auxiliary.shape == (2, 7)
+  logits, _ = jax.eval_shape(lambda: outputs(False))
+  assert logits.shape == (2, 7)
+
+
+def test_dropped_paths_change_the_logits_and_need_a_stream():
+  arch = {'normal': (2, 1, 0, 1, 0), 'reduce': (1, 0, 1, 0, 1)}
+  x = forms.images()
+  variables = jax.jit(lambda key: TINY.init(key, arch, x))(jax.random.key(0))
+
+  @jax.jit
+  def logits(rate, key):
+    rngs = {'drop_path': key}
+    return TINY.apply(variables, arch, x, drop_path=rate, rngs=rngs)
+
+  keys = jax.random.split(jax.random.key(1))
+  whole = logits(0.0, keys[0])
+  np.testing.assert_allclose(logits(0.0, keys[1]), whole, atol=1e-5)
+  assert np.abs(logits(0.5, keys[0]) - whole).max() > 1e-2
+  assert np.abs(logits(0.5, keys[0]) - logits(0.5, keys[1])).max() > 1e-2
+  with pytest.raises(errors.InvalidRngError, match='drop_path'):
+    TINY.apply(variables, arch, x, drop_path=0.5)
+
+
+@pytest.mark.parametrize(
+  'stem, size, message',
+  [
+    ('cifar', 3, 'cifar stem.*at least 4 pixels a side, got 3x3'),
+    ('imagenet', 31, 'imagenet stem.*at least 32 pixels a side, got 31x31'),
+    ('patches', 32, "Unknown stem 'patches'. Known: cifar, imagenet"),
+  ],
+)
+def test_images_that_do_not_fit_the_stem_are_a_value_error(stem, size, message):
+  network = TINY.clone(stem=stem)
+  with pytest.raises(ValueError, match=message):
+    network.init(jax.random.key(0), NOTHING, forms.images(1, size, size))
+
+
+def test_the_smallest_and_odd_images_will_do():
+  arch = {'normal': (1, 2, 0, 1, 0), 'reduce': (2, 1, 1, 0, 1)}
+  for stem, height, width in (('cifar', 4, 7), ('imagenet', 32, 37)):
+    x = forms.images(2, height, width)
+    network = TINY.clone(stem=stem)
+    logits, _ = jax.eval_shape(
+      lambda network=network, x=x: network.init_with_output(
+        jax.random.key(0), arch, x
+      )
+    )
+    assert logits.shape == (2, 10)
+
+
+def test_an_unknown_operation_is_a_value_error_that_names_the_known():
+  network = TINY.clone(operations=('none', 'conv7'))
+  with pytest.raises(ValueError, match="'conv7'. Known: .*sep_conv_3x3"):
+    network.init(jax.random.key(0), NOTHING, forms.images())

@@ -1,0 +1,152 @@
+"""Tests of the network of NAS-Bench-201."""
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nasjax import batching
+from nasjax.networks import nasbench201
+from nasjax.spaces import nasbench201 as cells
+from tests.networks import forms
+
+SPACE = cells.nasbench201()
+TINY = nasbench201.NasBench201(channels=4, cells_per_stage=1)
+
+
+def _random_archs(num):
+  keys = jax.random.split(jax.random.key(0), num)
+  return jax.jit(jax.vmap(SPACE.sample))(keys)
+
+
+def _all_archs():
+  places = 5 ** np.arange(6)[::-1]
+  return np.arange(SPACE.size)[:, None] // places[None] % 5
+
+
+def test_operations_and_edges_are_those_of_the_space():
+  assert nasbench201.OPERATIONS == cells.OPERATIONS
+  assert nasbench201.EDGES == tuple(zip(cells.SOURCES, cells.TARGETS))
+
+
+def test_static_index_and_relaxed_forms_mean_the_same():
+  random = _random_archs(3)
+  archs = [{'op': jnp.array([1, 3, 0, 2, 4, 1])}] + [
+    jax.tree.map(lambda leaf, i=i: leaf[i], random) for i in range(3)
+  ]
+  forms.assert_equal(TINY, SPACE, archs)
+
+
+def test_one_program_serves_a_thousand_cells():
+  x, archs = forms.images(), _random_archs(1000)
+  variables = jax.jit(TINY.init)(
+    jax.random.key(0), jax.tree.map(lambda leaf: leaf[0], archs), x
+  )
+  chex.clear_trace_counter()
+
+  @jax.jit
+  @chex.assert_max_traces(n=1)
+  def logits(archs):
+    return batching.map_archs(lambda a: TINY.apply(variables, a, x), archs)
+
+  results = logits(archs)
+  assert results.shape == (1000, 4, 10)
+  assert np.isfinite(results).all()
+  # Other cells, same program.
+  results_again = logits(jax.tree.map(lambda leaf: leaf[::-1], archs))
+  np.testing.assert_allclose(results_again[::-1], results, atol=1e-5)
+  one = jax.jit(lambda arch: TINY.apply(variables, arch, x))
+  for i in (0, 1, 499, 999):
+    arch = jax.tree.map(lambda leaf, i=i: leaf[i], archs)
+    np.testing.assert_allclose(results[i], one(arch), atol=1e-4)
+  assert len(np.unique(np.asarray(results)[:, 0, 0].round(4))) > 300
+
+
+def test_weights_of_all_cells_are_those_of_the_closed_form():
+  network = nasbench201.NasBench201()
+  num_weights, params = forms.num_weights(network, {'op': jnp.zeros(6, int)})
+  size = lambda tree: sum(leaf.size for leaf in jax.tree.leaves(tree))
+  slots = [params[f'stage_{stage}']['edges_0'] for stage in range(3)]
+  # All six edges have equal slots.
+  of_edge = np.array(
+    [
+      sum(size(slot.get(name, {})) for slot in slots) // 6
+      for name in nasbench201.OPERATIONS
+    ]
+  )
+  fixed = num_weights - 6 * of_edge.sum()
+  archs = _all_archs()
+  expected = jax.jit(jax.vmap(cells.num_params))({'op': jnp.asarray(archs)})
+  np.testing.assert_array_equal(fixed + of_edge[archs].sum(1), expected)
+
+
+@pytest.mark.parametrize(
+  'name, expected', [('nor_conv_3x3', 1_531_546), ('none', 73_306)]
+)
+def test_a_static_network_owns_what_it_uses(name, expected):
+  op = (nasbench201.OPERATIONS.index(name),) * 6
+  num_weights, _ = forms.num_weights(nasbench201.NasBench201(), {'op': op})
+  assert num_weights == expected
+
+
+def test_every_cell_starts_with_weights_of_its_own():
+  network = TINY.clone(cells_per_stage=2)
+  arch, x = {'op': jnp.zeros(6, int)}, forms.images()
+  params = jax.jit(network.init)(jax.random.key(0), arch, x)['params']
+  convolution = params['stage_0']['edges_0']['nor_conv_3x3']
+  kernels = np.asarray(convolution['ReluConvNorm_0']['Conv_0']['kernel'])
+  assert kernels.shape == (2, 6, 3, 3, 4, 4)
+  # Of 1,728 draws among 2^23 numbers, 0.2 pairs are equal by chance.
+  assert np.unique(kernels).size >= kernels.size - 2
+
+
+@pytest.mark.parametrize('track', [True, False])
+def test_statistics_exist_only_where_they_are_kept(track):
+  x, network = forms.images(), TINY.clone(track=track)
+  for op in ((3, 2, 0, 1, 4, 3), jnp.zeros(6, int)):
+    variables = jax.eval_shape(
+      lambda op=op: network.init(jax.random.key(0), {'op': op}, x)
+    )
+    assert ('batch_stats' in variables) == track
+
+
+@pytest.mark.parametrize('height, width', [(4, 5), (6, 7)])
+def test_small_and_odd_images_will_do(height, width):
+  x = forms.images(2, height, width)
+  arch = {'op': (3, 4, 1, 2, 0, 3)}
+  logits, _ = jax.eval_shape(
+    lambda: TINY.init_with_output(jax.random.key(0), arch, x)
+  )
+  assert logits.shape == (2, 10)
+
+
+def test_too_small_images_are_a_value_error():
+  with pytest.raises(ValueError, match='at least 4x4 pixels.*got 3x8'):
+    TINY.init(jax.random.key(0), {'op': (0,) * 6}, forms.images(1, 3, 8))
+
+
+def test_an_unknown_operation_is_a_value_error_that_names_the_known():
+  network = TINY.clone(operations=('none', 'conv7'))
+  with pytest.raises(ValueError, match="'conv7'. Known: .*nor_conv_3x3"):
+    network.init(jax.random.key(0), {'op': (0,) * 6}, forms.images())
+
+
+class _Double(nn.Module):
+  """An operation of the user's own."""
+
+  factor: float
+
+  @nn.compact
+  def __call__(self, x, train):
+    return self.param('gain', nn.initializers.constant(self.factor), ()) * x
+
+
+def test_operations_of_ones_own_are_taken():
+  network = TINY.clone(
+    operations=('none', 'double'),
+    custom_operations={'double': lambda site: _Double(2.0)},
+  )
+  _, params = forms.num_weights(network, {'op': jnp.ones(6, int)}, 8)
+  assert params['stage_2']['edges_0']['double']['gain'].shape == (1, 6)
