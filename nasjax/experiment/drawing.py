@@ -135,12 +135,18 @@ def draw_dag(
   return axes.figure
 
 
-def darts(leaf: Any, title: str = '', axes: Any = None) -> figure.Figure:
+def darts(
+    leaf: Any,
+    title: str = '',
+    operations: Sequence[str] = darts_cell.OPERATIONS,
+    axes: Any = None,
+) -> figure.Figure:
   """Draw one cell of a DARTS architecture.
 
   Args:
     leaf: `int[E]`, the operation of every edge; 'none' is left out.
     title: above the drawing.
+    operations: their names, in the order of the space.
     axes: matplotlib axes to draw on (default: a new figure).
 
   Returns:
@@ -151,9 +157,8 @@ def darts(leaf: Any, title: str = '', axes: Any = None) -> figure.Figure:
   num_nodes = int((np.sqrt(9 + 8 * len(leaf)) - 3) / 2)
   source, target = darts_cell.edges(num_nodes)
   edges = [
-      (s, t, darts_cell.OPERATIONS[op])
-      for s, t, op in zip(source, target, leaf.tolist())
-      if darts_cell.OPERATIONS[op] != 'none']
+      (s, t, operations[op]) for s, t, op in zip(source, target, leaf.tolist())
+      if operations[op] != 'none']
   output = num_nodes + 2
   edges += [(node, output, '') for node in range(2, output)]
   labels = ['c[k-2]', 'c[k-1]', *map(str, range(num_nodes)), 'c[k]']
@@ -161,13 +166,17 @@ def darts(leaf: Any, title: str = '', axes: Any = None) -> figure.Figure:
 
 
 def nasbench201_cell(
-    leaf: Any, title: str = '', axes: Any = None
+    leaf: Any,
+    title: str = '',
+    operations: Sequence[str] = nasbench201.OPERATIONS,
+    axes: Any = None,
 ) -> figure.Figure:
   """Draw the cell of a NAS-Bench-201 architecture.
 
   Args:
     leaf: `int[6]`, the operation of every edge; 'none' is left out.
     title: above the drawing.
+    operations: their names, in the order of the space.
     axes: matplotlib axes to draw on (default: a new figure).
 
   Returns:
@@ -175,17 +184,20 @@ def nasbench201_cell(
   """
   pairs = [(s, t) for t in range(1, 4) for s in range(t)]
   edges = [
-      (s, t, nasbench201.OPERATIONS[op])
+      (s, t, operations[op])
       for (s, t), op in zip(pairs, np.asarray(leaf).tolist())
-      if nasbench201.OPERATIONS[op] != 'none']
+      if operations[op] != 'none']
   return draw_dag(edges, ['in', '1', '2', 'out'], title, axes)
 
 
-def cells(arch: Arch) -> dict[str, figure.Figure]:
+def cells(
+    arch: Arch, operations: Sequence[str] | None = None
+) -> dict[str, figure.Figure]:
   """Draw the cells of an architecture, as far as its space is known here.
 
   Args:
     arch: index architecture, arrays or plain lists.
+    operations: names of the operations, where they are not those of the papers.
 
   Returns:
     Figures by the name of the leaf; empty for spaces that have no drawing.
@@ -193,8 +205,10 @@ def cells(arch: Arch) -> dict[str, figure.Figure]:
   if not isinstance(arch, Mapping):
     return {}
   if set(arch) == {'normal', 'reduce'}:
-    return {name: darts(arch[name], f'{name} cell')
+    names = operations or darts_cell.OPERATIONS
+    return {name: darts(arch[name], f'{name} cell', names)
             for name in ('normal', 'reduce') if np.ndim(arch[name]) == 1}
   if set(arch) == {'op'} and np.shape(arch['op']) == (6,):
-    return {'op': nasbench201_cell(arch['op'], 'cell')}
+    names = operations or nasbench201.OPERATIONS
+    return {'op': nasbench201_cell(arch['op'], 'cell', names)}
   return {}

@@ -104,11 +104,13 @@ def _architectures(workdir, plots_dir):
   if not path.exists():
     return ''
   found = metrics.read_json(path)
+  config = metrics.read_json(workdir / 'config.json')
+  operations = config.get('network', {}).get('operations')
   figures = [
       _figure(plots_dir, f'cell_seed{row["seed"]}_{name}',
               f'found with seed {row["seed"]}: {name}', picture)
       for row in found['found'][:_MAX_DRAWN]
-      for name, picture in drawing.cells(row['arch']).items()]
+      for name, picture in drawing.cells(row['arch'], operations).items()]
   lines = [[f'found, seed {row["seed"]}', '', metrics.dumps(row['arch'])]
            for row in found['found']]
   for kind in ('top', 'pareto'):

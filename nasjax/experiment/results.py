@@ -123,8 +123,10 @@ def summary_lines(summary: Mapping[str, Any]) -> list[list[Any]]:
         lines.append([column, name, show(s['mean']), show(s['std']), s['n'],
                       f'{show(s["min"])} to {show(s["max"])}'])
       else:
+        known = math.isfinite(s['low'])
         lines.append([column, name, show(s['difference']), '', '',
-                      f'95 % CI {show(s["low"])} to {show(s["high"])} (Welch)'])
+                      f'95 % CI {show(s["low"])} to {show(s["high"])} (Welch)'
+                      if known else 'too few networks for an interval'])
   return lines
 
 

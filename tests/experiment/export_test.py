@@ -77,6 +77,13 @@ class DrawingTest(parameterized.TestCase):
         'nor_conv_3x3', 'skip_connect', 'nor_conv_1x1', 'avg_pool_3x3',
         'nor_conv_3x3', 'in', '1', '2', 'out'])
 
+  def test_drawings_bear_the_names_of_the_space(self):
+    names = ('none', 'gate', 'shift')
+    figures = drawing.cells({'op': [1, 0, 2, 0, 0, 1]}, names)
+    texts = [t.get_text() for t in figures['op'].axes[0].texts]
+    self.assertEqual(texts.count('gate'), 2)
+    self.assertEqual(texts.count('shift'), 1)
+
   def test_other_spaces_have_no_drawing(self):
     self.assertEqual(drawing.cells({'kernel': [1, 2]}), {})
 
