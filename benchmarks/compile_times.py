@@ -13,8 +13,7 @@ import jax.numpy as jnp
 
 from benchmarks import measure
 from nasjax.estimators import stand_alone
-from nasjax.networks import Darts
-from nasjax.networks import NasBench201
+from nasjax.networks import Darts, NasBench201
 from nasjax.searches import hypergradients
 from nasjax.spaces import darts_cell
 from nasjax.systems import darts

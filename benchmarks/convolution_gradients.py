@@ -39,7 +39,7 @@ _HEAD = (
 
 
 def _plain(x, kernel, dilation):
-  """XLA's convolution with JAX's derivatives; depthwise for kernels `[k,k,C]`."""
+  """XLA's convolution and JAX's derivatives; depthwise for `[k, k, C]`."""
   pad = dilation * (kernel.shape[0] - 1) // 2
   depthwise = kernel.ndim == 3
   return lax.conv_general_dilated(

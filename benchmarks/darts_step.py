@@ -9,6 +9,8 @@ with tensors in the layout that is fastest on CPU (channels_last):
 
 Second order: ours is exact, the peer's a finite difference (two more gradients
 of the architecture); `--orders=finite_difference` times ours in that form.
+The machine must be idle: PyTorch's threads wait for each other, and together
+with other programs they wait nearly all of the time.
 """
 
 import argparse

@@ -88,9 +88,7 @@ def _answer(name, process):
   raise RuntimeError(f'{name} ended with status {process.wait()}.')
 
 
-def start(
-  name: str, command: Sequence[str], **environment: str
-) -> Contestant:
+def start(name: str, command: Sequence[str], **environment: str) -> Contestant:
   """Start a worker and wait until it is ready.
 
   Args:
@@ -144,14 +142,16 @@ def race(
   results = []
   for contestant, answers in zip(contestants, zip(*rounds)):
     seconds = [answer['seconds'] for answer in answers]
-    results.append({
-      'name': contestant.name,
-      **contestant.facts,
-      'seconds': statistics.median(seconds),
-      'fastest': min(seconds),
-      'slowest': max(seconds),
-      'peak': answers[-1]['peak'],
-    })
+    results.append(
+      {
+        'name': contestant.name,
+        **contestant.facts,
+        'seconds': statistics.median(seconds),
+        'fastest': min(seconds),
+        'slowest': max(seconds),
+        'peak': answers[-1]['peak'],
+      }
+    )
     contestant.process.stdin.close()
     contestant.process.wait()
   return results
@@ -181,8 +181,10 @@ def interleave(
 def _cell(value):
   if value is None:
     return ''
-  return f'{value:.3g}' if isinstance(value, float) and value < 100 else (
-    f'{value:.0f}' if isinstance(value, float) else str(value)
+  return (
+    f'{value:.3g}'
+    if isinstance(value, float) and value < 100
+    else (f'{value:.0f}' if isinstance(value, float) else str(value))
   )
 
 
