@@ -38,6 +38,10 @@ def _windows(x, kernel_shape, stride, dilation, slabs):
 
 
 def _forward_shifted(x, kernel, stride, dilation, padding):
+  # A product with the identity is not fused: a kernel that is sliced out of a
+  # stack would be sliced again in every product below.
+  taps = kernel.reshape(-1, kernel.shape[-1])
+  kernel = (jnp.eye(len(taps), dtype=x.dtype) @ taps).reshape(kernel.shape)
   x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
   window = _windows(x, kernel.shape, stride, dilation, 1)
   return functools.reduce(jnp.add, [
@@ -62,7 +66,9 @@ def _kernel_gradient_shifted(x, g, kernel_shape, stride, dilation, padding):
   height = stride * (g.shape[1] - 1) + 1
   x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
   parts = jnp.split(g, slabs)
-  ones = jnp.ones(parts[0].size // g.shape[-1], x.dtype)
+  # One row a tap: a shared one makes XLA write the taps transposed.
+  num_rows = parts[0].size // g.shape[-1]
+  ones = jnp.ones((kernel_shape[1], 1, num_rows), x.dtype)
 
   def row(i):
     rows = lax.dynamic_slice_in_dim(x, i * dilation, height, axis=1)
@@ -72,7 +78,7 @@ def _kernel_gradient_shifted(x, g, kernel_shape, stride, dilation, padding):
             jnp.add, [window(0, j, s) * parts[s] for s in range(slabs)])
         for j in range(kernel_shape[1])])
     taps = taps.reshape(len(taps), -1, taps.shape[-1])
-    return jnp.einsum('m,tmc->tc', ones, taps)
+    return (ones @ taps)[:, 0]
 
   return lax.map(row, jnp.arange(kernel_shape[0]))
 
