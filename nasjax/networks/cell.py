@@ -64,7 +64,8 @@ class Cell(nn.Module):
 
   def _check(self, choices):
     num_edges, num_options = len(self.edges), len(self.operations)
-    shape = np.shape(choices)
+    shape = (
+        (len(choices),) if isinstance(choices, tuple) else choices.shape)
     if shape not in ((num_edges,), (num_edges, num_options)):
       raise ValueError(
           f'A cell of {num_edges} edges with {num_options} operations takes '

@@ -64,8 +64,12 @@ def test_norms_and_pools_have_no_multiply_adds():
   assert cost.count(norm, x) == (8, 0)
 
 
-def test_tables_give_the_count_of_random_networks():
-  table = cost.darts_cost(TINY, SHAPE)
+@pytest.fixture(name='table', scope='module')
+def _table():
+  return cost.darts_cost(TINY, SHAPE)
+
+
+def test_tables_give_the_count_of_random_networks(table):
   for seed in range(3):
     arch = SPACE.sample(jax.random.key(seed))
     fixed = choice.static(arch)
@@ -73,12 +77,9 @@ def test_tables_give_the_count_of_random_networks():
     relaxed = choice.one_hot(arch, SPACE.mask)
     for form in (fixed, arch, relaxed):
       np.testing.assert_allclose(table(form), exact, rtol=1e-6)
-  assert cost.darts_params(TINY, SHAPE)(arch) == exact.params
-  assert cost.darts_macs(TINY, SHAPE)(arch) == exact.macs
 
 
-def test_tables_are_differentiable_and_linear():
-  table = cost.darts_cost(TINY, SHAPE)
+def test_tables_are_differentiable_and_linear(table):
   archs = [
     choice.one_hot(SPACE.sample(jax.random.key(seed)), SPACE.mask)
     for seed in range(2)
@@ -95,24 +96,27 @@ def test_tables_are_differentiable_and_linear():
   np.testing.assert_allclose(slope, difference, rtol=1e-4)
 
 
-def test_all_operations_together_are_the_supernet():
-  table = cost.darts_cost(TINY, SHAPE)
+def test_all_operations_together_are_the_supernet(table):
   everything = {kind: jnp.ones((5, len(NAMES))) for kind in SPACE.mask}
   arch = {kind: jnp.zeros(5, int) for kind in SPACE.mask}
   num_weights, _ = forms.num_weights(TINY, arch)
   assert table(everything).params == num_weights
 
 
-@pytest.mark.parametrize(
-  'network, size, genotype, params, macs', PUBLISHED[1::2]
-)
-def test_tables_give_the_numbers_of_published_networks(
-  network, size, genotype, params, macs
-):
+def test_tables_give_the_numbers_of_published_networks():
+  network, size, genotype, params, macs = PUBLISHED[1]
   arch = darts_cell.from_genotype(genotype)
   counted = cost.darts_cost(network, (size, size, 3))(arch)
   assert counted.params == params
   assert counted.macs == np.float32(macs)
+
+
+def test_either_cost_can_be_had_alone():
+  network, shape = TINY.clone(num_nodes=1, num_cells=3), (4, 4, 3)
+  arch = {'normal': (1, 3), 'reduce': (2, 0)}
+  both = cost.count(network, arch, jnp.zeros((1, *shape)))
+  assert cost.darts_params(network, shape)(arch) == both.params
+  assert cost.darts_macs(network, shape)(arch) == both.macs
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """Compares what a network computes for one architecture in its three forms."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,16 +24,22 @@ def num_weights(module, arch, size=32, **settings):
   return sum(leaf.size for leaf in jax.tree.leaves(params)), params
 
 
-def assert_equal(network, space, archs):
-  """Assert that all forms give the same logits and gradients of the weights.
+class Compiled(NamedTuple):
+  """A network with weights, for `images()`."""
+
+  variables: Any
+  run: Callable  # (variables, arch) -> logits, gradient of the weights
+  jitted: Callable  # the same
+
+
+def compile_network(network, arch):
+  """Return a network with weights.
 
   Args:
     network: a module without statistics.
-    space: of its architectures.
-    archs: index architectures; the first is compared in its static form too.
+    arch: an index architecture.
   """
   x = images()
-  variables = jax.jit(network.init)(jax.random.key(0), archs[0], x)
 
   def run(variables, arch):
     def loss(variables):
@@ -40,17 +49,30 @@ def assert_equal(network, space, archs):
     (_, logits), gradient = jax.value_and_grad(loss, has_aux=True)(variables)
     return logits, gradient
 
-  jitted = jax.jit(run)
+  variables = jax.jit(network.init)(jax.random.key(0), arch, x)
+  return Compiled(variables, run, jax.jit(run))
+
+
+def assert_equal(compiled, space, archs):
+  """Assert that all forms give the same logits and gradients of the weights.
+
+  Args:
+    compiled: the network.
+    space: of its architectures.
+    archs: index architectures; the first is compared in its static form too.
+  """
+  variables, run, jitted = compiled
   fixed = choice.static(archs[0])
   static = jax.jit(lambda variables: run(variables, fixed))(variables)
   _assert_close(jitted(variables, archs[0]), static)
+  logits = []
   for arch in archs:
-    relaxed = choice.one_hot(arch, space.mask)
     index = jitted(variables, arch)
+    relaxed = choice.one_hot(arch, space.mask)
     _assert_close(jitted(variables, relaxed), index)
+    logits.append(index[0])
   # Equal, but not because nothing depends on the architecture.
-  first, last = (jitted(variables, archs[i])[0] for i in (0, -1))
-  assert np.abs(first - last).max() > 1e-2
+  assert np.abs(logits[0] - logits[-1]).max() > 1e-2
 
 
 def _assert_close(actual, expected):

@@ -31,19 +31,22 @@ def test_operations_and_edges_are_those_of_the_space():
   assert nasbench201.EDGES == tuple(zip(cells.SOURCES, cells.TARGETS))
 
 
-def test_static_index_and_relaxed_forms_mean_the_same():
+@pytest.fixture(name='tiny', scope='module')
+def _tiny():
+  return forms.compile_network(TINY, {'op': jnp.zeros(6, int)})
+
+
+def test_static_index_and_relaxed_forms_mean_the_same(tiny):
   random = _random_archs(3)
   archs = [{'op': jnp.array([1, 3, 0, 4, 2, 0])}] + [
     jax.tree.map(lambda leaf, i=i: leaf[i], random) for i in range(3)
   ]
-  forms.assert_equal(TINY, SPACE, archs)
+  forms.assert_equal(tiny, SPACE, archs)
 
 
-def test_one_program_serves_a_thousand_cells():
+def test_one_program_serves_a_thousand_cells(tiny):
+  variables = tiny.variables
   x, archs = forms.images(), _random_archs(1000)
-  variables = jax.jit(TINY.init)(
-    jax.random.key(0), jax.tree.map(lambda leaf: leaf[0], archs), x
-  )
   chex.clear_trace_counter()
 
   @jax.jit
@@ -55,12 +58,12 @@ def test_one_program_serves_a_thousand_cells():
   assert results.shape == (1000, 4, 10)
   assert np.isfinite(results).all()
   # Other cells, same program.
-  results_again = logits(jax.tree.map(lambda leaf: leaf[::-1], archs))
-  np.testing.assert_allclose(results_again[::-1], results, atol=1e-5)
-  one = jax.jit(lambda arch: TINY.apply(variables, arch, x))
+  reverse = logits(jax.tree.map(lambda leaf: leaf[::-1], archs))
+  np.testing.assert_allclose(reverse[::-1], results, atol=1e-5)
   for i in (0, 1, 499, 999):
     arch = jax.tree.map(lambda leaf, i=i: leaf[i], archs)
-    np.testing.assert_allclose(results[i], one(arch), atol=1e-4)
+    one, _ = tiny.jitted(variables, arch)
+    np.testing.assert_allclose(results[i], one, atol=1e-4)
   assert len(np.unique(np.asarray(results)[:, 0, 0].round(4))) > 300
 
 
@@ -112,12 +115,12 @@ def test_statistics_exist_only_where_they_are_kept(track):
     assert ('batch_stats' in variables) == track
 
 
-@pytest.mark.parametrize('height, width', [(4, 5), (6, 7)])
-def test_small_and_odd_images_will_do(height, width):
-  x = forms.images(2, height, width)
+def test_small_images_with_odd_sides_will_do():
   arch = {'op': (3, 4, 1, 2, 0, 3)}
   logits, _ = jax.eval_shape(
-    lambda: TINY.init_with_output(jax.random.key(0), arch, x)
+    lambda: TINY.init_with_output(
+      jax.random.key(0), arch, forms.images(2, 5, 7)
+    )
   )
   assert logits.shape == (2, 10)
 

@@ -18,13 +18,13 @@ module = importlib.import_module('nasjax.ops.depthwise')
 # Height, width, kernel height, kernel width, stride, dilation, order of the
 # derivatives compared.
 CASES = [
-  (5, 6, 3, 3, 1, 1, 2),
+  (5, 6, 3, 3, 1, 1, 1),
   (6, 5, 3, 3, 2, 1, 2),
   (5, 5, 3, 3, 1, 2, 1),
   (6, 6, 5, 5, 2, 2, 1),
   (4, 8, 1, 7, 1, 1, 1),
   (5, 4, 1, 1, 2, 1, 2),
-  (1, 1, 3, 3, 1, 1, 2),
+  (1, 1, 3, 3, 1, 1, 1),
   (1, 1, 5, 5, 2, 2, 1),
   (2, 2, 3, 3, 2, 1, 1),
 ]
