@@ -4,9 +4,10 @@ Liu, Simonyan and Yang, DARTS, 2019, tables 1 and 4, scaled down: 8x8 images
 instead of 32x32, 4 cells of 8 channels (both reductions) instead of 8 of 16,
 batches of 64 of 700 training and 700 validation images, 15 epochs instead of
 50; alpha moves ten times as fast (3e-3), since it takes 150 steps and not
-19,550. All eight operations. The cells found by `num_seeds` searches are trained
-from scratch on all 1,400 images, beside random cells of the same space and
-size, on the same batches, and tested on the 397 images that nothing else sees.
+19,550. All eight operations. The cells found by `num_seeds` searches are
+trained from scratch on all 1,400 images, beside random cells of the same space
+and size, on the same batches, and tested on the 397 images that nothing else
+sees.
 
   python -m experiments.search --config=configs/darts_digits.py \
       --workdir=runs/darts_digits

@@ -18,8 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from nasjax import batching, schedules
-from nasjax.types import (
-  Arch, Batch, Estimator, Key, Metrics, Search, State)
+from nasjax.types import Arch, Batch, Estimator, Key, Metrics, Search, State
 
 
 class Child(NamedTuple):

@@ -3,8 +3,7 @@ from nasjax.networks.cell import Cell
 from nasjax.networks.darts import Darts
 from nasjax.networks.loss import classification_loss
 from nasjax.networks.nasbench201 import NasBench201
-from nasjax.networks.operations import OPERATIONS
-from nasjax.networks.operations import Site
+from nasjax.networks.operations import OPERATIONS, Site
 
 __all__ = [
     'Cell',

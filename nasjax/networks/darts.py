@@ -14,8 +14,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from nasjax.networks import cell
-from nasjax.networks import layers
+from nasjax.networks import cell, layers
 from nasjax.networks import operations as operations_lib
 from nasjax.types import Arch
 

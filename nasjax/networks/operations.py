@@ -7,7 +7,7 @@ of the user's own is one more entry.
 
 Liu, Simonyan, Yang, DARTS, 2019 (https://arxiv.org/abs/1806.09055), the eight
 operations, and the two more that its NASNet and AmoebaNet cells use; Dong,
-Yang, NAS-Bench-201, 2020 (https://arxiv.org/abs/2001.00326), the five operations.
+Yang, NAS-Bench-201, 2020 (https://arxiv.org/abs/2001.00326), the five.
 """
 from collections.abc import Callable, Mapping, Sequence
 import functools

@@ -1,9 +1,9 @@
 """Whole searches as one program, and searches made of searches.
 
-The keys of a run are `split(key, 3)`: one for `init`, one
-for the batches, `batches(key, t)`, and one that is folded with t for step t. So
-a run may be cut anywhere and continued with the same result, and a `vmap` of `run` over
-keys is hundreds of seeds in one program.
+The keys of a run are `split(key, 3)`: one for `init`, one for the batches,
+`batches(key, t)`, and one that is folded with t for step t. So a run may be cut
+anywhere and continued with the same result, and a `vmap` of `run` over keys is
+hundreds of seeds in one program.
 """
 
 from collections.abc import Callable
