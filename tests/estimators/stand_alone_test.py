@@ -270,7 +270,7 @@ def test_the_best_of_a_population_has_the_lowest_loss_and_is_finite():
   )
   search, final = stand_alone.population(trainer, jnp.arange(4), None)
   key = jax.random.key(0)
-  state, metrics = search.update(key, search.init(key), None)
+  state, metrics = jax.jit(search.update)(key, search.init(key), None)
   np.testing.assert_array_equal(metrics['train_loss'], losses)
   assert search.best(key, state) == 2
   np.testing.assert_array_equal(final(key, state)['test_accuracy'], range(4))

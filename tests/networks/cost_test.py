@@ -70,7 +70,7 @@ def _table():
 
 
 def test_tables_give_the_count_of_random_networks(table):
-  for seed in range(3):
+  for seed in range(2):
     arch = SPACE.sample(jax.random.key(seed))
     fixed = choice.static(arch)
     exact = cost.count(TINY, fixed, jnp.zeros((1, *SHAPE)))

@@ -1,4 +1,5 @@
 """Tests of the losses of networks."""
+
 from types import SimpleNamespace
 
 import jax
@@ -9,7 +10,8 @@ import pytest
 from nasjax.networks import loss as losses
 
 NETWORK = SimpleNamespace(
-    apply=lambda variables, arch, x: arch * (x @ variables['params']))
+  apply=lambda variables, arch, x: arch * (x @ variables['params'])
+)
 
 
 def _example():

@@ -13,9 +13,7 @@ from tests.ops import derivatives
 # Height, width, stride.
 CASES = [
   (5, 6, 1),
-  (5, 6, 2),
   (6, 5, 2),
-  (2, 2, 1),
   (2, 2, 2),
   (1, 1, 1),
   (1, 4, 2),
