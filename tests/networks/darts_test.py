@@ -36,8 +36,9 @@ def test_the_image_is_halved_at_thirds_of_the_depth(num_cells, reductions):
   assert darts.Darts(num_cells=num_cells).reductions == reductions
 
 
+@pytest.mark.slow
 def test_static_index_and_relaxed_forms_mean_the_same():
-  # Cells of more nodes are compared alone.
+  # Its cells are compared alone in cell_test.py, with more nodes.
   network = TINY.clone(num_nodes=1, operations=SPACE_NAMES)
   keys = jax.random.split(jax.random.key(1), 4)
   archs = [SPACE.sample(key) for key in keys]
