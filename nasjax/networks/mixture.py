@@ -1,7 +1,7 @@
 """The weighted sum of all operations of an edge, fused.
 
 Most operations of a supernet end in a normalisation without weights. Stacked,
-they share one, which halves the time that the supernet takes to compile.
+they share one, so that there is less to compile.
 """
 from collections.abc import Callable, Mapping
 
