@@ -29,25 +29,39 @@ def _is_float(leaf):
 
 
 def _run(edge, buffers, xs, reads, writes):
-  """The loop itself."""
+  """The loop itself.
 
-  def body(buffers, step):
-    x, sources, targets = step
-    values = tuple(
-        lax.dynamic_index_in_dim(buffers[port.buffer], slot, keepdims=False)
-        for port, slot in zip(reads, sources))
-    results, y = edge(x, values)
+  The results of an edge are added to the nodes when the next edge starts: XLA
+  would fuse what computes them with the addition in place, which runs on one
+  core.
+  """
+
+  def add(buffers, targets, results):
     buffers = list(buffers)
     for port, slot, result in zip(writes, targets, results):
       buffer = buffers[port.buffer]
       total = lax.dynamic_index_in_dim(buffer, slot, keepdims=False) + result
       buffers[port.buffer] = lax.dynamic_update_index_in_dim(
           buffer, total, slot, 0)
-    return tuple(buffers), y
+    return tuple(buffers)
 
-  slots = [[jnp.asarray(port.slots) for port in ports]
-           for ports in (reads, writes)]
-  return lax.scan(body, tuple(buffers), (xs, *slots))
+  def body(carry, step):
+    buffers, last_targets, pending = carry
+    x, sources, targets = step
+    buffers = add(buffers, last_targets, pending)
+    values = tuple(
+        lax.dynamic_index_in_dim(buffers[port.buffer], slot, keepdims=False)
+        for port, slot in zip(reads, sources))
+    results, y = edge(x, values)
+    return (buffers, targets, tuple(results)), y
+
+  sources, targets = (
+      [jnp.asarray(port.slots) for port in ports] for ports in (reads, writes))
+  nothing = tuple(jnp.zeros_like(buffers[port.buffer][0]) for port in writes)
+  carry, y = lax.scan(
+      body, (tuple(buffers), [slots[0] for slots in targets], nothing),
+      (xs, sources, targets))
+  return add(*carry), y
 
 
 def _pull_back(edge, num_reads):
