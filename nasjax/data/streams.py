@@ -105,6 +105,27 @@ def joint(
   return batch
 
 
+def stack(
+    batches: Callable[[Key, jax.Array], Batch], num_steps: int
+) -> Callable[[Key, int | jax.Array], Batch]:
+  """Return the batches of many steps at a time, for `run.epochs`.
+
+  Args:
+    batches: `(key, t) -> batch`, one step at a time.
+    num_steps: T.
+
+  Returns:
+    `(key, e) -> batch` whose leaves are those of steps e T to e T + T - 1,
+    `[T, ...]`.
+  """
+
+  def stacked(key, epoch):
+    steps = epoch * num_steps + jnp.arange(num_steps)
+    return jax.vmap(lambda t: batches(key, t))(steps)
+
+  return stacked
+
+
 def evaluation_batches(dataset: arrays.Dataset, batch_size: int) -> Batch:
   """Return all images of a data set, in order, as stacked batches.
 

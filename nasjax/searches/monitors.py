@@ -11,13 +11,13 @@ Deviations:
   eigenvalue to compare.
 """
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jax import flatten_util, lax
 import jax.numpy as jnp
 
-from nasjax.types import Key, Params
+from nasjax.types import Arch, Batch, Distribution, Key, Metrics, Params
 
 
 class Stop(NamedTuple):
@@ -100,6 +100,47 @@ def dominant_eigenvalue(
   diagonal = diagonal.at[1:].set(jnp.where(empty, diagonal[0], diagonal[1:]))
   upper = jnp.diag(off_diagonal[:-1], 1)
   return jnp.linalg.eigvalsh(jnp.diag(diagonal) + upper + upper.T)[-1]
+
+
+def curvature(
+    loss: Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]],
+    distribution: Distribution,
+    batches: Callable[[Key, jax.Array], Batch],
+    num_steps: int = 32,
+) -> Callable[[Key, Any], Metrics]:
+  """Return the measurement of a search's curvature, on one batch for ever.
+
+  For `run.epochs`. The batch and the draws of the loss are the same each time,
+  so that epochs differ by the search alone.
+
+  Args:
+    loss: that of the search, `(weights, arch, key, batch) -> (f32[], metrics)`.
+    distribution: that of the search.
+    batches: `(key, t) -> batch` of validation examples; the first is taken.
+    num_steps: Hessian products, see `dominant_eigenvalue`.
+
+  Returns:
+    `(key, state) -> dict(dominant_eigenvalue, monitor_loss)` for states with
+    `weights` and `arch_params`, as those of `bilevel`.
+
+  References:
+    Zela et al., 2020, section 4.
+  """
+  batch = batches(jax.random.key(0), 0)
+
+  def observe(key, state):
+    sample_key, loss_key = jax.random.split(jax.random.key(0))
+
+    def of_arch(arch_params):
+      arch = distribution.sample(sample_key, arch_params)
+      return loss(state.weights, arch, loss_key, batch)[0]
+
+    return {
+        'dominant_eigenvalue': dominant_eigenvalue(
+            key, of_arch, state.arch_params, num_steps),
+        'monitor_loss': of_arch(state.arch_params)}
+
+  return observe
 
 
 def early_stop(

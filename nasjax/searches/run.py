@@ -16,6 +16,7 @@ from nasjax.estimators import combine
 from nasjax.types import Arch, Batch, Estimator, Key, Metrics, Search, State
 
 Batches = Callable[[Key, jax.Array], Batch]
+Observe = Callable[[Key, State], Metrics]
 
 
 def run(
@@ -128,3 +129,40 @@ def replicate(
     )
 
   return Search(init, update, best)
+
+
+def epochs(search: Search, observe: Observe | None = None) -> Search:
+  """Return the search whose update is all steps of an epoch.
+
+  What is worth measuring once an epoch is then part of the same program. Step t
+  uses `fold_in(k, t)` for the first key `k` of `split(key)`, the observation
+  the second one.
+
+  Args:
+    search: the search.
+    observe: `(key, state) -> metrics` after each epoch, such as
+      `monitors.curvature`, or None.
+
+  Returns:
+    The search. Its batches hold those of all steps, `[T, ...]`, as
+    `data.streams.stack` makes them; its metrics are means over the steps,
+    joined by what was observed.
+  """
+
+  def update(key, state, batch):
+    num_steps = jax.tree.leaves(batch)[0].shape[0]
+    step_key, observe_key = jax.random.split(key)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(
+      step_key, jnp.arange(num_steps)
+    )
+    state, metrics = jax.lax.scan(
+      lambda state, step: search.update(step[0], state, step[1]),
+      state,
+      (keys, batch),
+    )
+    metrics = jax.tree.map(lambda x: jnp.mean(x, axis=0), metrics)
+    if observe is not None:
+      metrics = metrics | observe(observe_key, state)
+    return state, metrics
+
+  return search._replace(update=update)

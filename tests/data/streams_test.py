@@ -45,6 +45,17 @@ def test_an_epoch_of_complete_batches_is_a_permutation_and_never_the_same():
   assert len(set(map(tuple, epochs))) == 4
 
 
+def test_stacked_batches_are_those_of_the_steps_in_a_row():
+  batches = data.joint(
+      train=data.batches(_numbered(), 5), valid=data.batches(_numbered(), 4))
+  stacked = data.streams.stack(batches, 3)
+  for epoch in range(3):
+    rows = [batches(_KEY, 3 * epoch + t) for t in range(3)]
+    chex.assert_trees_all_equal(
+        stacked(_KEY, np.int32(epoch)),
+        jax.tree.map(lambda *x: jnp.stack(x), *rows))
+
+
 def test_images_keep_their_labels():
   batches = data.batches(_numbered(), 7)
   for t in range(5):

@@ -1,11 +1,15 @@
 """Tests of the curvature monitor and its stop rule."""
+from typing import NamedTuple
+
 import jax
 from jax import flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nasjax.distributions import softmax
 from nasjax.searches import monitors
+from nasjax.spaces import categorical
 
 KEY = jax.random.key(0)
 
@@ -112,6 +116,32 @@ def test_the_rule_equals_a_loop_over_epochs():
           expected = (True, e, centre - 2)
           break
     assert tuple(np.asarray(part).item() for part in stop) == expected
+
+
+def test_curvature_is_that_of_the_loss_on_the_first_batch():
+  distribution = softmax.softmax(categorical.categorical({'op': (2, 3)}))
+  rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3)), jnp.float32)
+
+  def loss(weights, arch, key, batch):
+    del key
+    return batch * jnp.sum(weights * arch['op'] * rows)**2, {}
+
+  class State(NamedTuple):
+    weights: jax.Array
+    arch_params: dict
+
+  state = State(jnp.float32(2), distribution.init(KEY))
+  observe = monitors.curvature(loss, distribution, lambda key, t: t + 3.0)
+  got = jax.jit(observe)(KEY, state)
+
+  def of_alpha(alpha):
+    return 3 * jnp.sum(2 * jax.nn.softmax(alpha) * rows)**2
+
+  alpha = state.arch_params['op']
+  hessian = jax.jit(jax.hessian(of_alpha))(alpha).reshape(6, 6)
+  np.testing.assert_allclose(
+      got['dominant_eigenvalue'], np.linalg.eigvalsh(hessian)[-1], rtol=1e-4)
+  np.testing.assert_allclose(got['monitor_loss'], of_alpha(alpha), rtol=1e-5)
 
 
 def test_the_window_must_have_a_centre():

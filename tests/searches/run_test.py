@@ -93,3 +93,23 @@ def test_seeds_side_by_side_are_the_searches_one_by_one(batch_size):
 def test_no_seeds_are_refused():
   with pytest.raises(ValueError, match='must be positive, got 0'):
     run.replicate(_walk(), 0)
+
+
+def test_an_epoch_is_the_loop_of_its_steps_and_then_observed():
+  observe = lambda key, state: {'draw': jax.random.uniform(key) + 0 * state}
+  search, batch = run.epochs(_walk(), observe), jnp.array([1.0, 2.0, 3.0])
+  state, metrics = jax.jit(search.update)(_KEY, jnp.float32(0), batch)
+  step_key, observe_key = jax.random.split(_KEY)
+  expected, positions = jnp.float32(0), []
+  for t in range(3):
+    key = jax.random.fold_in(step_key, t)
+    expected, row = _walk().update(key, expected, batch[t])
+    positions.append(row['position'])
+  np.testing.assert_allclose(state, expected, rtol=1e-6)
+  np.testing.assert_allclose(metrics['position'], np.mean(positions), rtol=1e-6)
+  assert metrics['draw'] == jax.random.uniform(observe_key)
+
+
+def test_an_epoch_that_nobody_observes_has_the_metrics_of_its_steps():
+  _, metrics = run.epochs(_walk()).update(_KEY, jnp.float32(0), jnp.ones(2))
+  assert sorted(metrics) == ['position']
