@@ -25,6 +25,10 @@ def png(drawing: figure.Figure, dots_per_inch: int = 110) -> bytes:
 
 def _axes(title, xlabel, ylabel, size=(5.6, 3.2)):
   axes = figure.Figure(figsize=size, layout='constrained').subplots()
+  return _style(axes, title, xlabel, ylabel)
+
+
+def _style(axes, title, xlabel, ylabel):
   axes.set_title(title, fontsize=10)
   axes.set_xlabel(xlabel, fontsize=8)
   axes.set_ylabel(ylabel, fontsize=8)
@@ -124,3 +128,36 @@ def scatter(
     axes.scatter(x, y, s=22, color=colour, alpha=.75, linewidths=0, label=name)
   axes.legend(fontsize=8, frameon=False)
   return axes.figure
+
+
+def panels(
+    values: Mapping[str, Mapping[str, tuple[Any, Any]]], xlabel: str,
+    title: str = '',
+) -> figure.Figure:
+  """Draw quantities of different units above each other, over one axis.
+
+  Args:
+    values: of each panel, by its label, the lines by name: (x [T], y [T, S]),
+      of which the mean over S and one standard deviation are drawn.
+    xlabel: of the axis that all panels share.
+    title: above the first panel.
+
+  Returns:
+    The figure. A name has the same colour in all panels.
+  """
+  drawing = figure.Figure(
+      figsize=(5.6, .6 + 1.7 * len(values)), layout='constrained')
+  rows = drawing.subplots(len(values), sharex=True, squeeze=False)[:, 0]
+  names = list(dict.fromkeys(n for lines in values.values() for n in lines))
+  colours = dict(zip(names, _COLOURS * len(names)))
+  for axes, (ylabel, lines) in zip(rows, values.items()):
+    _style(axes, '', '', ylabel)
+    for name, (x, y) in lines.items():
+      mean, spread = np.mean(y, -1), np.std(y, -1)
+      axes.plot(x, mean, color=colours[name], linewidth=1.4, label=name)
+      axes.fill_between(x, mean - spread, mean + spread, alpha=.18,
+                        color=colours[name], linewidth=0)
+  rows[0].set_title(title, fontsize=10)
+  rows[0].legend(fontsize=8, frameon=False)
+  rows[-1].set_xlabel(xlabel, fontsize=8)
+  return drawing
