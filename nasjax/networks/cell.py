@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax import choice, ops
-from nasjax.networks import mixture
+from nasjax import ops
+from nasjax.networks import edges as edges_lib
 from nasjax.networks import operations as operations_lib
 from nasjax.types import Arch
 
@@ -89,16 +89,14 @@ class Cell(nn.Module):
   def _stride(self, source):
     return self.site.stride if source < self.num_inputs else 1
 
-  def _modules(self, stride):
-    site = self.site._replace(stride=stride)
-    # Without a parent: their variables lie in slots of this module.
-    return {name: factory(site).clone(parent=None)
-            for name, factory in self.operations}
+  def _site(self, stride):
+    return self.site._replace(stride=stride)
 
   def _init_operation(self, key, name, stride):
     size = 4  # weights do not depend on the size of the image
     x = jnp.zeros((1, size, size, self.site.channels))
-    return self._modules(stride)[name].init(key, x, train=True)
+    return edges_lib.modules(self.operations, self._site(stride))[name].init(
+        key, x, train=True)
 
   def _own(self, slot, init):
     """Own the variables that `init(key)` makes, under the name of the slot."""
@@ -116,32 +114,6 @@ class Cell(nn.Module):
     if self.site.track and self.is_mutable_collection('batch_stats'):
       self.put_variable('batch_stats', slot, stats)
 
-  def _branches(self, stride, train):
-    """Return the K functions `(params, stats, x, keep) -> (y, stats)`."""
-
-    def branch(name, module):
-      identity = name == 'skip_connect' and stride == 1
-
-      def apply(params, stats, x, keep):
-        variables = {'params': params.get(name, {}),
-                     'batch_stats': stats.get(name, {})}
-        y, updates = module.apply(
-            variables, x, train=train, mutable=['batch_stats'])
-        if not identity and keep.size:
-          y = y * jnp.broadcast_to(keep[:, None, None, None], y.shape)
-        if updates.get('batch_stats'):
-          stats = {**stats, name: updates['batch_stats']}
-        return y, stats
-
-      return apply
-
-    return [branch(*item) for item in self._modules(stride).items()]
-
-  def _fused(self, selected, keep):
-    """Whether the mixture is what `choice.switch` would give."""
-    return (choice.is_relaxed(selected) and self.site.plain_norm
-            and not keep.size)
-
   def _unrolled(self, choices, inputs, keep, train):
     """Apply static choices edge by edge."""
     names = [name for name, _ in self.operations]
@@ -155,8 +127,9 @@ class Cell(nn.Module):
           continue
         stride = self._stride(source)
         params, stats = self._of_edge(group, slot, e, name, stride)
-        y, stats = self._branches(stride, train)[choices[e]](
-            params, stats, nodes[source], keep[e])
+        branches = edges_lib.branches(
+            self.operations, self._site(stride), train)
+        y, stats = branches[choices[e]](params, stats, nodes[source], keep[e])
         if self.site.track and not self._shared(group):
           self._store(f'edge_{e}', stats)
         nodes[target] = y if nodes[target] is None else nodes[target] + y
@@ -211,8 +184,6 @@ class Cell(nn.Module):
 
   def _loop(self, group, stride, train, nodes, xs, reads, writes):
     """Run the edges of one group."""
-    branches = self._branches(stride, train)
-    mix = mixture.mixture(self._modules(stride))
     names = [name for name, _ in self.operations]
 
     def init(key):
@@ -220,18 +191,11 @@ class Cell(nn.Module):
           name: self._init_operation(key, name, stride) for name in names}
       return jax.vmap(one)(jax.random.split(key, len(writes.slots)))
 
-    def edge(x, values):
-      (selected, keep), params, stats = x
-      if self._fused(selected, keep):
-        return (mix(selected, params, values[0]),), stats
-      y, stats = choice.switch(
-          selected, branches, params, stats, values[0], keep)
-      return (y,), stats
-
     slot = f'edges_{group}'
     params, stats = self._own(slot, init)
     nodes, stats = ops.edge_scan(
-        edge, nodes, (xs, params, stats), [reads], [writes])
+        edges_lib.program(self.operations, self._site(stride), train), nodes,
+        (xs, params, stats), [reads], [writes])
     self._store(slot, stats)
     return nodes
 

@@ -30,12 +30,6 @@ class Site(NamedTuple):
   affine: bool = False  # whether normalisation scales and shifts
   track: bool = False  # whether it keeps running statistics
   pool_norm: bool = True  # whether pooling is followed by normalisation
-  last_norm: bool = True  # False: what `ends_in_norm` leaves it to the caller
-
-  @property
-  def plain_norm(self) -> bool:
-    """Whether normalisation has neither weights nor state."""
-    return not self.affine and not self.track
 
 
 Factory = Callable[[Site], nn.Module]
@@ -71,16 +65,11 @@ class Pool(nn.Module):
   site: Site
   kind: str
 
-  @property
-  def ends_in_norm(self) -> bool:
-    """Whether the last step is a normalisation without affine."""
-    return self.site.pool_norm
-
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     pool = {'max': ops.max_pool, 'avg': ops.avg_pool}[self.kind]
     x = pool(x, self.site.stride)
-    if self.ends_in_norm and self.site.last_norm:
+    if self.site.pool_norm:
       x = layers.BatchNorm(False, self.site.track)(x, train)
     return x
 
@@ -91,19 +80,13 @@ class SeparableConv(nn.Module):
   site: Site
   size: int
 
-  @property
-  def ends_in_norm(self) -> bool:
-    """Whether the last step is a normalisation that others can take over."""
-    return self.site.plain_norm
-
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     site = self.site
-    for last, stride in enumerate((site.stride, 1)):
+    for stride in (site.stride, 1):
       x = layers.DepthwiseConv((self.size,) * 2, stride)(jax.nn.relu(x))
       x = layers.Conv(site.channels)(x)
-      if site.last_norm or not last:
-        x = layers.BatchNorm(site.affine, site.track)(x, train)
+      x = layers.BatchNorm(site.affine, site.track)(x, train)
     return x
 
 
@@ -113,19 +96,12 @@ class DilatedConv(nn.Module):
   site: Site
   size: int
 
-  @property
-  def ends_in_norm(self) -> bool:
-    """Whether the last step is a normalisation that others can take over."""
-    return self.site.plain_norm
-
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     site = self.site
     x = layers.DepthwiseConv(
         (self.size,) * 2, site.stride, dilation=2)(jax.nn.relu(x))
     x = layers.Conv(site.channels)(x)
-    if not site.last_norm:
-      return x
     return layers.BatchNorm(site.affine, site.track)(x, train)
 
 

@@ -8,6 +8,7 @@ again a loop over edges, in reverse order, on the nodes and their cotangents;
 so derivatives of any order keep both properties.
 """
 from collections.abc import Callable, Sequence
+import functools
 from typing import Any, NamedTuple
 
 import chex
@@ -15,6 +16,8 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 import numpy as np
+
+_NUM_PROGRAMS = 256
 
 
 class Port(NamedTuple):
@@ -64,9 +67,11 @@ def _run(edge, buffers, xs, reads, writes):
   return add(*carry), y
 
 
+@functools.lru_cache(_NUM_PROGRAMS)
 def _pull_back(edge, num_reads):
-  """Return the edge program of the backward pass."""
+  """Return the edge program of the backward pass; traced once an edge."""
 
+  @jax.jit
   def backward_edge(x, values):
     fixed, moving, cotangent_y = x
     values, cotangents = values[:num_reads], values[num_reads:]
