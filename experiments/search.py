@@ -18,7 +18,8 @@ from nasjax import experiment
 
 _CONFIG = config_flags.DEFINE_config_file(
     'config', None, 'A file with get_config(); options after a colon.',
-    lock_config=True)
+    # What the file leaves out may be given; `prepare` names what is unknown.
+    lock_config=False, accept_new_attributes=True)
 _WORKDIR = flags.DEFINE_string(
     'workdir', None, 'The run folder: new, empty, or of the same config.')
 _STATUS = flags.DEFINE_bool(

@@ -47,6 +47,15 @@ def clear_errors() -> Iterator[None]:
   except ValueError as error:
     print(f'Error: {error}', file=sys.stderr)
     sys.exit(1)
+  except OSError as error:  # a config that does not exist, among others
+    print(f'Error: {_ends(str(error))}', file=sys.stderr)
+    sys.exit(1)
+
+
+def _ends(text):
+  """The first and the last line of a text that may hold a whole traceback."""
+  first, last = text.splitlines()[0].strip(), text.splitlines()[-1].strip()
+  return first if first == last else f'{first} {last}'
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -66,9 +75,9 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     text = str(error).replace('\\n', ' ').replace("\\'", "'").strip()
     if text[0] == text[-1] == "'":
       text = text[1:-1]
-    first, last = text.splitlines()[0], text.splitlines()[-1].strip()
-    message = first if first == last else f'{first} {last}'
-    print(f'Error: {message}', file=sys.stderr)
+    if isinstance(error, KeyError):
+      text = f'Unknown config key {text}'
+    print(f'Error: {_ends(text)}', file=sys.stderr)
     sys.exit(1)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from unittest import mock
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 import jax
 
 from configs import random_search_nasbench201 as config_file
@@ -25,7 +25,7 @@ def _run(launcher, *flags):
       check=False)
 
 
-class LaunchTest(absltest.TestCase):
+class LaunchTest(parameterized.TestCase):
 
   def test_a_run_its_status_its_report_and_a_mistake(self):
     workdir = toys.folder(self)
@@ -43,13 +43,21 @@ class LaunchTest(absltest.TestCase):
     status = _run('search', f'--workdir={workdir}', '--status')
     self.assertRegex(status.stdout, '(?s)finished.*search  5/5')
 
-  def test_an_unknown_flag_of_the_config_is_no_traceback(self):
+  @parameterized.parameters(
+      ('', '--config.sed=1', "key 'sed'. Did you mean 'seed'"),
+      ('', '--config.search.samples=1', "argument .*'samples'.*num_samples"),
+      ('', '--config.serch.samples=1', "Unknown config key 'serch'"),
+      ('', '--config.log_every=often', "log_every must be int, got 'often'"),
+      ('x', '--config.seed=1', 'No such file or directory'))
+  def test_a_mistake_on_the_command_line_is_one_line(self, file, flag, message):
+    workdir = toys.folder(self)
     wrong = _run(
-        'search', '--config=configs/random_search_nasbench201.py:quick',
-        f'--workdir={toys.folder(self)}', '--config.sed=1')
+        'search', f'--config=configs/{file}random_search_nasbench201.py:quick',
+        f'--workdir={workdir}', flag)
     self.assertEqual(wrong.returncode, 1)
-    self.assertRegex(wrong.stderr, 'Did you mean "seed" instead of "sed"')
-    self.assertNotIn('Traceback', wrong.stderr)
+    self.assertRegex(wrong.stderr, message)
+    self.assertEqual(wrong.stderr.count('\n'), 1, wrong.stderr)
+    self.assertFalse(workdir.exists())
 
   def test_a_point_of_the_sweep_changes_the_config(self):
     config = config_file.get_config('quick')
