@@ -36,6 +36,28 @@ from nasjax.experiment import (
 from nasjax.types import Search
 
 
+def _trace(job):
+  """Trace the first states: networks are checked while nothing is lost yet.
+
+  An evaluation comes after a long search, whose folder refuses another config.
+  """
+  key = jax.random.key(0)
+  name = 'search'
+  try:
+    jax.eval_shape(job.parts['search'].init, key)
+    if 'evaluation' in job.config:
+      name = 'evaluation'
+      arch = jax.jit(job.parts['space'].sample)(key)
+      training, *_ = phases.build_evaluation(
+        job,
+        jax.tree.map(lambda leaf: leaf[None], arch),
+        [{'name': 'random', 'seed': 0, 'repeat': 0}],
+      )
+      jax.eval_shape(training.init, key)
+  except (TypeError, ValueError) as error:
+    raise ValueError(f'config.{name}: {error}') from error
+
+
 def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   """Check a config and a folder and build all parts; nothing is written.
 
@@ -70,7 +92,9 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
     template = parts['space'].sample(jax.random.key(0))
     specs = export.read(pathlib.Path(config['spec']), template)
     parts['archs'] = jax.tree.map(lambda *x: jnp.stack(x), *specs)
-  return phases.Job(config, workdir, parts)
+  job = phases.Job(config, workdir, parts)
+  _trace(job)
+  return job
 
 
 def _outcome(job):

@@ -68,8 +68,11 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 def read_json(path: pathlib.Path) -> Any:
-  """Read a file that `write_json` wrote."""
-  return loads(path.read_text())
+  """Read a file that `write_json` wrote; ValueError if it is no JSON."""
+  try:
+    return loads(path.read_text())
+  except ValueError as error:
+    raise ValueError(f'{path} is damaged: {error}.') from error
 
 
 def append(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:

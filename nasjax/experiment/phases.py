@@ -114,6 +114,30 @@ def _per_row(row, num_rows):
           if np.shape(value) == (num_rows,)}
 
 
+def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
+  """Build the training of some architectures.
+
+  Args:
+    job: the job.
+    archs: pytree of `[B, ...]`.
+    rows: B dicts of name, seed and repeat.
+
+  Returns:
+    The search, its `final` or None, and its batches or None.
+
+  Raises:
+    ValueError: if the section does not fit the architectures.
+  """
+  options, section = settings.split_evaluation(job.config['evaluation'])
+  parts = job.parts | {
+      'num_steps': options['num_steps'], 'archs': archs, 'rows': rows}
+  built = build.build(section, **parts)
+  search, final = (built, None) if isinstance(built, Search) else built
+  batches = job.parts.get('batches') if options['batches'] is None else (
+      build.build(options['batches'], **parts))
+  return search, final, batches
+
+
 def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
   """Train all contenders, each `num_repeats` times, as one population.
 
@@ -129,16 +153,11 @@ def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
     ValueError: if the section does not fit the architectures.
     loop.Diverged: if the training loss of no network is finite.
   """
-  options, section = settings.split_evaluation(job.config['evaluation'])
+  options, _ = settings.split_evaluation(job.config['evaluation'])
   repeats, keys = options['num_repeats'], _keys(job.config)
   archs = jax.tree.map(lambda x: jnp.repeat(x, repeats, axis=0), archs)
   rows = [dict(row, repeat=i) for row in rows for i in range(repeats)]
-  parts = job.parts | {
-      'num_steps': options['num_steps'], 'archs': archs, 'rows': rows}
-  built = build.build(section, **parts)
-  search, final = (built, None) if isinstance(built, Search) else built
-  batches = job.parts.get('batches') if options['batches'] is None else (
-      build.build(options['batches'], **parts))
+  search, final, batches = build_evaluation(job, archs, rows)
   folder.event(job.workdir, 'phase', phase='evaluate')
   directory = job.workdir / 'evaluate'
   state = loop.loop(

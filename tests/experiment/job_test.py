@@ -166,6 +166,29 @@ class JobTest(parameterized.TestCase):
       experiment.run(config(**changes), workdir)
     self.assertFalse(workdir.exists())
 
+  @parameterized.parameters(('search', dict(search=dict(
+      name='systems.darts.darts', input_shape=(8, 8, 1), steps_per_epoch=1,
+      derive=None, network=dict(
+          name='networks.nasbench201.NasBench201',
+          operations=('none', 'conv7'))))), ('evaluation', dict(
+              evaluation=dict(
+                  name=f'{PARTS}:untraceable', num_steps=5))))
+  def test_a_network_that_cannot_be_built_is_one_error_before_any_work(
+      self, section, changes):
+    workdir = toys.folder(self)
+    with self.assertRaisesRegex(
+        ValueError, f"config.{section}: Unknown operation 'conv7'"):
+      experiment.run(config(**changes), workdir)
+    self.assertFalse(workdir.exists())
+
+  def test_a_damaged_config_of_a_folder_is_named_and_left_alone(self):
+    workdir = toys.folder(self)
+    workdir.mkdir()
+    (workdir / 'config.json').write_text('{"seed": ')
+    with self.assertRaisesRegex(ValueError, 'config.json is damaged'):
+      experiment.run(config(), workdir)
+    self.assertEqual((workdir / 'config.json').read_text(), '{"seed": ')
+
   def test_tensorboard_that_is_not_installed_is_an_error_before_any_work(self):
     with mock.patch('importlib.util.find_spec', return_value=None):
       with self.assertRaisesRegex(ValueError, 'pip install tensorboardX'):
