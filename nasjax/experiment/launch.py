@@ -9,7 +9,8 @@ from typing import Any
 from absl import flags, logging
 import jax
 
-from nasjax.experiment import checkpoint, folder, loop, names, phases, results
+from nasjax.experiment import (
+    checkpoint, folder, loop, metrics, names, phases, results)
 from nasjax.experiment import job as job_lib
 
 _DEVICE_FLAG = '--xla_force_host_platform_device_count'
@@ -93,7 +94,10 @@ def finish(job: phases.Job) -> None:
     print(f'Error: {e}', file=sys.stderr)
     sys.exit(1)
   print(results.text(outcome['rows'], outcome['summary']))
-  print(f'\nReport: {job.workdir / "report.html"}')
+  times = ', '.join(f'{phase} {seconds:.0f} s' for phase, _, seconds
+                    in metrics.times(job.workdir))
+  print(f'\nTime, compilation included: {times}')
+  print(f'Report: {job.workdir / "report.html"}')
 
 
 def override(config: Any, name: str, value: Any) -> None:

@@ -165,3 +165,19 @@ def tensorboard(directory: pathlib.Path) -> Callable[[Row], None]:
     writer.flush()
 
   return write
+
+
+def times(workdir: pathlib.Path) -> list[tuple[str, int, float]]:
+  """Return `(phase, steps, seconds)` of every phase of a run, in order of time.
+
+  Seconds are those of the work that is in the files, compilation included.
+
+  Args:
+    workdir: a run folder.
+  """
+  phases = [(path.parent.name, read(path))
+            for path in workdir.glob('*/timings.jsonl')]
+  phases = sorted(
+      (item for item in phases if item[1]), key=lambda item: item[1][0]['time'])
+  return [(name, rows[-1]['step'], sum(row['seconds'] for row in rows))
+          for name, rows in phases]

@@ -148,13 +148,8 @@ def _outcome(workdir, plots_dir):
 
 def _time(workdir):
   """Seconds of work that are in the files of every phase."""
-  lines = []
-  for path in sorted(workdir.glob('*/timings.jsonl')):
-    rows = metrics.read(path)
-    if rows:
-      seconds = sum(row['seconds'] for row in rows)
-      lines.append([path.parent.name, rows[-1]['step'],
-                    progress.duration(seconds)])
+  lines = [[phase, steps, progress.duration(seconds)]
+           for phase, steps, seconds in metrics.times(workdir)]
   return _table(('phase', 'steps', 'time'), lines) if lines else ''
 
 

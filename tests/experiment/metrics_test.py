@@ -53,3 +53,13 @@ class MetricsTest(absltest.TestCase):
 
 if __name__ == '__main__':
   absltest.main()
+
+
+def test_times_add_up_the_seconds_of_every_phase_in_order_of_time(tmp_path):
+  for phase, start in (('search', 10.0), ('evaluate', 20.0), ('later', None)):
+    (tmp_path / phase).mkdir()
+    rows = [] if start is None else [
+        {'step': step, 'seconds': 0.5, 'time': start + step}
+        for step in (2, 4, 6)]
+    metrics.append(tmp_path / phase / 'timings.jsonl', rows)
+  assert metrics.times(tmp_path) == [('search', 6, 1.5), ('evaluate', 6, 1.5)]
