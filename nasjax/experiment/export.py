@@ -17,7 +17,7 @@ import numpy as np
 from nasjax import archive as archive_lib
 from nasjax import ranking
 from nasjax.experiment import metrics
-from nasjax.types import Arch, State
+from nasjax.types import Arch, Mask, State
 
 
 def to_json(arch: Arch) -> Any:
@@ -169,6 +169,27 @@ def write(path: pathlib.Path, specs: Mapping[str, Any]) -> None:
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   metrics.write_json(path, specs)
+
+
+def check_choices(arch: Arch, mask: Mask) -> None:
+  """Raise unless every decision is one of the choices that there are.
+
+  Args:
+    arch: index architecture, pytree of `[D]`.
+    mask: the space's, pytree of `bool[D, K]`; its shapes count, since a space
+      may use choices that its relaxations do not have.
+
+  Raises:
+    ValueError: if a number is negative or not below K.
+  """
+  def check(path, allowed, leaf):
+    size = allowed.shape[-1]
+    if not np.all((0 <= np.asarray(leaf)) & (np.asarray(leaf) < size)):
+      raise ValueError(
+          f'{jax.tree_util.keystr(path)} of an architecture must be numbers '
+          f'from 0 to {size - 1}, got {np.asarray(leaf).tolist()}.')
+
+  jax.tree_util.tree_map_with_path(check, mask, arch)
 
 
 def read(path: pathlib.Path, template: Arch) -> list[Arch]:

@@ -91,6 +91,8 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   if config['spec'] is not None:
     template = parts['space'].sample(jax.random.key(0))
     specs = export.read(pathlib.Path(config['spec']), template)
+    for spec in specs:
+      export.check_choices(spec, parts['space'].mask)
     parts['archs'] = jax.tree.map(lambda *x: jnp.stack(x), *specs)
   job = phases.Job(config, workdir, parts)
   _trace(job)

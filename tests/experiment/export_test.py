@@ -31,6 +31,14 @@ class ExportTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, 'not one of this space'):
         export.from_json(spec, template)
 
+  def test_a_choice_that_does_not_exist_is_refused(self):
+    space = nasbench201.nasbench201()
+    export.check_choices({'op': jnp.array([0, 4, 1, 2, 3, 4])}, space.mask)
+    for wrong in (5, -1):
+      with self.assertRaisesRegex(ValueError, f'op.*from 0 to 4, got.*{wrong}'):
+        export.check_choices(
+            {'op': jnp.array([0, wrong, 1, 2, 3, 4])}, space.mask)
+
   def test_a_file_of_a_search_is_read_back(self):
     path = toys.folder(self) / 'best.json'
     archs = {'op': jnp.arange(12).reshape(2, 6) % 5}

@@ -112,6 +112,13 @@ class JobTest(parameterized.TestCase):
     self.assertEqual([row['arch'] for row in rows], expected)
     self.assertIn('accuracy', rows[0])
 
+  def test_an_operation_that_does_not_exist_is_not_trained(self):
+    spec = toys.folder(self).with_name('spec.json')
+    metrics.write_json(
+        spec, {'found': [{'seed': 0, 'arch': {'op': [0, 1, 2, 3, 4, 5]}}]})
+    with self.assertRaisesRegex(ValueError, 'from 0 to 4'):
+      experiment.prepare(config(spec=str(spec)), toys.folder(self))
+
   def test_status_of_a_finished_and_of_a_running_job(self):
     text = experiment.status.status(self.whole)
     self.assertRegex(text, '(?s)finished.*search  12/12  100%.*evaluate  5/5')
