@@ -74,6 +74,14 @@ class Pool(nn.Module):
     return x
 
 
+def _separable(site, size, stride, dilation, x, train):
+  """ReLU, depthwise, pointwise, normalisation; inside of a compact method."""
+  x = layers.DepthwiseConv(
+      (size, size), stride, dilation=dilation)(jax.nn.relu(x))
+  x = layers.Conv(site.channels)(x)
+  return layers.BatchNorm(site.affine, site.track)(x, train)
+
+
 class SeparableConv(nn.Module):
   """Twice: ReLU, depthwise, pointwise, normalisation; stride in the first."""
 
@@ -82,12 +90,8 @@ class SeparableConv(nn.Module):
 
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
-    site = self.site
-    for stride in (site.stride, 1):
-      x = layers.DepthwiseConv((self.size,) * 2, stride)(jax.nn.relu(x))
-      x = layers.Conv(site.channels)(x)
-      x = layers.BatchNorm(site.affine, site.track)(x, train)
-    return x
+    x = _separable(self.site, self.size, self.site.stride, 1, x, train)
+    return _separable(self.site, self.size, 1, 1, x, train)
 
 
 class DilatedConv(nn.Module):
@@ -98,11 +102,7 @@ class DilatedConv(nn.Module):
 
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
-    site = self.site
-    x = layers.DepthwiseConv(
-        (self.size,) * 2, site.stride, dilation=2)(jax.nn.relu(x))
-    x = layers.Conv(site.channels)(x)
-    return layers.BatchNorm(site.affine, site.track)(x, train)
+    return _separable(self.site, self.size, self.site.stride, 2, x, train)
 
 
 class FactorizedConv(nn.Module):
