@@ -16,6 +16,7 @@ nothing else sees.
 the smallest setting of the same code path, four operations and two nodes;
 `:first` takes the first order.
 """
+
 import ml_collections
 
 _OPTIONS = ('', 'quick', 'first')
@@ -24,13 +25,17 @@ _QUICK_OPERATIONS = ('none', 'max_pool_3x3', 'skip_connect', 'sep_conv_3x3')
 
 def _network(channels: int, num_cells: int, **settings) -> dict:
   return dict(
-      name='networks.darts.Darts', channels=channels, num_cells=num_cells,
-      **settings)
+    name='networks.darts.Darts',
+    channels=channels,
+    num_cells=num_cells,
+    **settings,
+  )
 
 
 def _batches(dataset, batch_size: int) -> dict:
   return dict(
-      name='data.streams.batches', dataset=dataset, batch_size=batch_size)
+    name='data.streams.batches', dataset=dataset, batch_size=batch_size
+  )
 
 
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
@@ -51,45 +56,64 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   nodes = dict(num_nodes=2, operations=_QUICK_OPERATIONS) if quick else {}
   input_shape = (8, 8, 1)
   evaluated = _network(
-      channels, num_cells, affine=True, pool_norm=False, track=True, **nodes)
+    channels, num_cells, affine=True, pool_norm=False, track=True, **nodes
+  )
 
-  config = ml_collections.ConfigDict(dict(
-      seed=0, num_seeds=1 if quick else 3, num_random=1 if quick else 5))
+  config = ml_collections.ConfigDict(
+    dict(seed=0, num_seeds=1 if quick else 3, num_random=1 if quick else 5)
+  )
   config.num_steps = 4 if quick else epochs * (700 // batch_size)
   config.data = dict(name='data.arrays.digits')
   config.batches = dict(
-      name='data.streams.joint',
-      train=_batches('@data.train', batch_size),
-      valid=_batches('@data.valid', batch_size))
+    name='data.streams.joint',
+    train=_batches('@data.train', batch_size),
+    valid=_batches('@data.valid', batch_size),
+  )
   config.space = dict(name='spaces.darts_cell.darts_cell', **nodes)
   config.network = _network(channels, num_cells, **nodes)
   config.search = dict(
-      name='systems.darts.darts', input_shape=input_shape,
-      steps_per_epoch=700 // batch_size, num_epochs=epochs,
-      arch_learning_rate=3e-3,
-      hypergradient=dict(
-          name='searches.hypergradients.' + (
-              'first_order' if quick or arg == 'first' else 'exact')))
+    name='systems.darts.darts',
+    input_shape=input_shape,
+    steps_per_epoch=700 // batch_size,
+    num_epochs=epochs,
+    arch_learning_rate=3e-3,
+    hypergradient=dict(
+      name='searches.hypergradients.'
+      + ('first_order' if quick or arg == 'first' else 'exact')
+    ),
+  )
   config.describe = dict(
-      params=dict(
-          name='networks.cost.darts_params', network=evaluated,
-          input_shape=input_shape),
-      macs=dict(
-          name='networks.cost.darts_macs', network=evaluated,
-          input_shape=input_shape))
+    params=dict(
+      name='networks.cost.darts_params',
+      network=evaluated,
+      input_shape=input_shape,
+    ),
+    macs=dict(
+      name='networks.cost.darts_macs',
+      network=evaluated,
+      input_shape=input_shape,
+    ),
+  )
   everything = dict(
-      name='data.arrays.merge', datasets=['@data.train', '@data.valid'])
+    name='data.arrays.merge', datasets=['@data.train', '@data.valid']
+  )
   config.evaluation = dict(
-      name='estimators.stand_alone.population',
-      num_steps=4 if quick else 15 * (1400 // 64),
-      batches=_batches(everything, 16 if quick else 64),
-      trainer=dict(
-          name='estimators.stand_alone.train_child', network=evaluated,
-          input_shape=input_shape, steps_per_epoch=1400 // 64,
-          drop_path=0.0 if quick else 0.1),
-      test=dict(
-          name='data.streams.evaluation_batches', dataset='@data.test',
-          batch_size=100))
+    name='estimators.stand_alone.population',
+    num_steps=4 if quick else 15 * (1400 // 64),
+    batches=_batches(everything, 16 if quick else 64),
+    trainer=dict(
+      name='estimators.stand_alone.train_child',
+      network=evaluated,
+      input_shape=input_shape,
+      steps_per_epoch=1400 // 64,
+      drop_path=0.0 if quick else 0.1,
+    ),
+    test=dict(
+      name='data.streams.evaluation_batches',
+      dataset='@data.test',
+      batch_size=100,
+    ),
+  )
   return config
 
 

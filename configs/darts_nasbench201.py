@@ -19,6 +19,7 @@ file. The first order is
 `python -m experiments.darts_nasbench201` runs both sets and both orders and
 draws them.
 """
+
 import ml_collections
 import numpy as np
 
@@ -31,9 +32,7 @@ _EPOCHS = 50
 _PAPER_TRAVEL = 3e-4 * 50 * 391  # learning rate of alpha times steps
 
 
-def small_cifar10(
-    num_images: int, pooling: int = 2
-) -> dict[str, data.Dataset]:
+def small_cifar10(num_images: int, pooling: int = 2) -> dict[str, data.Dataset]:
   """Return few CIFAR-10 images, made smaller by averaging.
 
   Args:
@@ -50,19 +49,22 @@ def small_cifar10(
     drawn = data.split(whole[name], {'part': num_images})['part']
     _, height, width, channels = drawn.images.shape
     blocks = drawn.images.reshape(
-        -1, height // pooling, pooling, width // pooling, pooling, channels)
+      -1, height // pooling, pooling, width // pooling, pooling, channels
+    )
     images = np.rint(blocks.mean((2, 4))).astype(np.uint8)
     return data.from_numpy(images, drawn.labels, 10)
 
   train = part('train')
   return {
-      'train': train,
-      'valid': part('valid')._replace(mean=train.mean, std=train.std)}
+    'train': train,
+    'valid': part('valid')._replace(mean=train.mean, std=train.std),
+  }
 
 
 def _batches(dataset, batch_size: int) -> dict:
   return dict(
-      name='data.streams.batches', dataset=dataset, batch_size=batch_size)
+    name='data.streams.batches', dataset=dataset, batch_size=batch_size
+  )
 
 
 def _columns(column: str) -> dict:
@@ -90,39 +92,62 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   steps, epochs = (2, 2) if quick else (15 if images else 10, _EPOCHS)
   batch_size = 8 if quick else _BATCH_SIZE
 
-  config = ml_collections.ConfigDict(dict(
-      seed=0, num_seeds=1 if quick else (2 if images else 4), num_steps=epochs,
-      eval_every=1, num_random=1 if quick else 100))
-  config.data = dict(
+  config = ml_collections.ConfigDict(
+    dict(
+      seed=0,
+      num_seeds=1 if quick else (2 if images else 4),
+      num_steps=epochs,
+      eval_every=1,
+      num_random=1 if quick else 100,
+    )
+  )
+  config.data = (
+    dict(
       name='configs.darts_nasbench201:small_cifar10',
-      num_images=15 * _BATCH_SIZE) if images else dict(
-          name='data.arrays.digits')
+      num_images=15 * _BATCH_SIZE,
+    )
+    if images
+    else dict(name='data.arrays.digits')
+  )
   config.batches = dict(
-      name='data.streams.stack', num_steps=steps, batches=dict(
-          name='data.streams.joint',
-          train=_batches('@data.train', batch_size),
-          valid=_batches('@data.valid', batch_size)))
+    name='data.streams.stack',
+    num_steps=steps,
+    batches=dict(
+      name='data.streams.joint',
+      train=_batches('@data.train', batch_size),
+      valid=_batches('@data.valid', batch_size),
+    ),
+  )
   config.space = dict(name='spaces.nasbench201.nasbench201')
   config.network = dict(
-      name='networks.nasbench201.NasBench201', channels=4, cells_per_stage=1,
-      affine=False)
+    name='networks.nasbench201.NasBench201',
+    channels=4,
+    cells_per_stage=1,
+    affine=False,
+  )
   config.distribution = dict(name='distributions.softmax.softmax')
   config.loss = dict(name='networks.loss.classification_loss')
   search = dict(
-      name='systems.darts.darts', derive=None,
-      input_shape=(16, 16, 3) if images else (8, 8, 1),
-      steps_per_epoch=steps, num_epochs=epochs,
-      arch_learning_rate=_PAPER_TRAVEL / (steps * epochs),
-      hypergradient=dict(
-          name='searches.hypergradients.' + (
-              'first_order' if quick else 'exact')))
+    name='systems.darts.darts',
+    derive=None,
+    input_shape=(16, 16, 3) if images else (8, 8, 1),
+    steps_per_epoch=steps,
+    num_epochs=epochs,
+    arch_learning_rate=_PAPER_TRAVEL / (steps * epochs),
+    hypergradient=dict(
+      name='searches.hypergradients.' + ('first_order' if quick else 'exact')
+    ),
+  )
   config.search = dict(
-      name='searches.run.epochs', search=search, observe=dict(
-          name='searches.monitors.curvature',
-          batches=_batches('@data.valid', batch_size),
-          num_steps=2 if quick else (6 if images else 12)))
-  config.describe = dict(
-      params=dict(function='spaces.nasbench201.num_params'))
+    name='searches.run.epochs',
+    search=search,
+    observe=dict(
+      name='searches.monitors.curvature',
+      batches=_batches('@data.valid', batch_size),
+      num_steps=2 if quick else (6 if images else 12),
+    ),
+  )
+  config.describe = dict(params=dict(function='spaces.nasbench201.num_params'))
   if images:
     config.describe.valid_accuracy = _columns('e12_cifar10_valid')
     config.describe.test_accuracy = _columns('e200_cifar10_test')
@@ -132,5 +157,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 def sweep() -> list[dict]:
   """Return the two orders."""
   name = 'search.search.hypergradient.name'
-  return [{name: f'searches.hypergradients.{order}'}
-          for order in ('exact', 'first_order')]
+  return [
+    {name: f'searches.hypergradients.{order}'}
+    for order in ('exact', 'first_order')
+  ]

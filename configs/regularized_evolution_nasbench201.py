@@ -11,6 +11,7 @@ and needs no file.
       --config=configs/regularized_evolution_nasbench201.py \
       --workdir=runs/regularized_evolution
 """
+
 import ml_collections
 
 from configs import random_search_nasbench201 as random_search
@@ -28,13 +29,21 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   config = random_search.get_config(arg)
   config.num_steps = 120 if arg == 'quick' else 300
   # Without type locks: another factory has other arguments.
-  config.search = ml_collections.ConfigDict(dict(
+  config.search = ml_collections.ConfigDict(
+    dict(
       name='systems.regularized_evolution.regularized_evolution',
-      population=20 if arg == 'quick' else 50, tournament=10, num_children=1))
+      population=20 if arg == 'quick' else 50,
+      tournament=10,
+      num_children=1,
+    )
+  )
   return config
 
 
 def sweep() -> list[dict]:
   """Return the sizes of population and tournament to compare."""
-  return [{'search.population': p, 'search.tournament': t}
-          for p in (20, 50, 100) for t in (5, 10)]
+  return [
+    {'search.population': p, 'search.tournament': t}
+    for p in (20, 50, 100)
+    for t in (5, 10)
+  ]

@@ -9,6 +9,7 @@ shares of skip connections, the curvature, where the stop rule would have gone
 back to, and the accuracy of the cells in the table. `$NASJAX_DATA_DIR` holds
 images and table. `--analyse` only reads.
 """
+
 from collections.abc import Sequence
 import csv
 import itertools
@@ -55,21 +56,27 @@ def run_all(workdir: pathlib.Path) -> None:
       config = darts_nasbench201.get_config(option)
       config.seed = seed
       config.search.search.hypergradient.name = (
-          f'searches.hypergradients.{order}')
+        f'searches.hypergradients.{order}'
+      )
       experiment.run(config, workdir / f'{name}_{order}_{seed}')
 
 
 def read(workdir: pathlib.Path, name: str, order: str) -> Record:
   """Return the record of all seeds of a data set and an order."""
-  parts = [_read(workdir / f'{name}_{_ORDERS[order]}_{seed}')
-           for seed in _DATA[name][1]]
+  parts = [
+    _read(workdir / f'{name}_{_ORDERS[order]}_{seed}')
+    for seed in _DATA[name][1]
+  ]
   join = lambda *x: np.concatenate(x, axis=1)
   return Record(
-      join(*(part.weights for part in parts)),
-      join(*(part.eigenvalue for part in parts)),
-      {key: join(*(part.metrics[key] for part in parts))
-       for key in parts[0].metrics},
-      float(np.median([part.seconds for part in parts])))
+    join(*(part.weights for part in parts)),
+    join(*(part.eigenvalue for part in parts)),
+    {
+      key: join(*(part.metrics[key] for part in parts))
+      for key in parts[0].metrics
+    },
+    float(np.median([part.seconds for part in parts])),
+  )
 
 
 def _read(folder):
@@ -79,15 +86,23 @@ def _read(folder):
   _, alpha = experiment.metrics.column(snapshots, 'op')
   weights = np.exp(alpha - alpha.max(-1, keepdims=True))
   rows = experiment.metrics.read(folder / 'metrics.jsonl')
-  metrics = {name: experiment.metrics.column(rows, name)[1] for name in (
-      'dominant_eigenvalue', 'monitor_loss', 'train_loss', 'valid_loss',
-      'valid_accuracy')}
+  metrics = {
+    name: experiment.metrics.column(rows, name)[1]
+    for name in (
+      'dominant_eigenvalue',
+      'monitor_loss',
+      'train_loss',
+      'valid_loss',
+      'valid_accuracy',
+    )
+  }
   timings = experiment.metrics.read(folder / 'timings.jsonl')
   return Record(
-      weights / weights.sum(-1, keepdims=True),
-      metrics.pop('dominant_eigenvalue'), metrics,
-      float(np.median([
-          row['seconds'] / row['num_updates'] for row in timings])))
+    weights / weights.sum(-1, keepdims=True),
+    metrics.pop('dominant_eigenvalue'),
+    metrics,
+    float(np.median([row['seconds'] / row['num_updates'] for row in timings])),
+  )
 
 
 def derive(weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -123,7 +138,7 @@ def _spread(values):
 
 
 def summary(
-    records: dict[tuple[str, str], Record], table: dict[str, np.ndarray]
+  records: dict[tuple[str, str], Record], table: dict[str, np.ndarray]
 ) -> str:
   """Return the tables of the study as text.
 
@@ -143,51 +158,105 @@ def summary(
     for seed, stop in enumerate(decisions):
       eigenvalue = record.eigenvalue[:, seed]
       skip = skips(record.weights[:, seed])
-      curvature.append([
-          name, order, seed, eigenvalue[0], eigenvalue.max(),
-          int(eigenvalue.argmax()), eigenvalue[-1],
-          int(stop.detected) if stop.stopped else 'never', int(stop.epoch),
-          skip[stopped[seed]], skip[-1],
+      curvature.append(
+        [
+          name,
+          order,
+          seed,
+          eigenvalue[0],
+          eigenvalue.max(),
+          int(eigenvalue.argmax()),
+          eigenvalue[-1],
+          int(stop.detected) if stop.stopped else 'never',
+          int(stop.epoch),
+          skip[stopped[seed]],
+          skip[-1],
           skips(record.weights[-1, seed], _RULES[0]),
-          pools(record.weights[-1, seed])])
+          pools(record.weights[-1, seed]),
+        ]
+      )
     for when, weights in (
-        ('last', record.weights[-1]),
-        ('stop rule', record.weights[stopped, last])):
+      ('last', record.weights[-1]),
+      ('stop rule', record.weights[stopped, last]),
+    ):
       for rule, cells in derive(weights).items():
-        accuracy.append([name, order, when, rule, len(cells)] + [
-            _spread(look_up(cells, table[column])) for column in _COLUMNS])
+        accuracy.append(
+          [name, order, when, rule, len(cells)]
+          + [_spread(look_up(cells, table[column])) for column in _COLUMNS]
+        )
   ops = np.stack(np.meshgrid(*[range(5)] * 6, indexing='ij'), -1).reshape(-1, 6)
   for rule, cells in (
-      (_RULES[0], ops), (_RULES[1], ops[(ops != _NONE).all(1)])):
-    accuracy.append(['all cells', '', '', rule, len(cells)] + [
-        _spread(look_up(cells, table[column])) for column in _COLUMNS])
-  return experiment.results.grid(
-      ('data', 'order', 'seed', 'first', 'largest', 'at epoch', 'last',
-       'fires at', 'returns', 'skips there', 'skips last', 'with none'),
-      curvature) + '\n\n' + experiment.results.grid(
-          ('data', 'order', 'cell of', 'rule', 'n', *_COLUMNS), accuracy)
+    (_RULES[0], ops),
+    (_RULES[1], ops[(ops != _NONE).all(1)]),
+  ):
+    accuracy.append(
+      ['all cells', '', '', rule, len(cells)]
+      + [_spread(look_up(cells, table[column])) for column in _COLUMNS]
+    )
+  return (
+    experiment.results.grid(
+      (
+        'data',
+        'order',
+        'seed',
+        'first',
+        'largest',
+        'at epoch',
+        'last',
+        'fires at',
+        'returns',
+        'skips there',
+        'skips last',
+        'with none',
+      ),
+      curvature,
+    )
+    + '\n\n'
+    + experiment.results.grid(
+      ('data', 'order', 'cell of', 'rule', 'n', *_COLUMNS), accuracy
+    )
+  )
 
 
 def draw(
-    name: str, records: dict[str, Record], values: np.ndarray
+  name: str, records: dict[str, Record], values: np.ndarray
 ) -> dict[str, Any]:
   """Return the figures of a data set, records by order, by file name."""
-  lines = {label: {} for label in (
-      'skips in the cell', 'weight of skip', 'pools in the cell',
-      'largest eigenvalue', 'test accuracy (table)')}
+  lines = {
+    label: {}
+    for label in (
+      'skips in the cell',
+      'weight of skip',
+      'pools in the cell',
+      'largest eigenvalue',
+      'test accuracy (table)',
+    )
+  }
   figures = {}
   for order, record in records.items():
     epochs = np.arange(len(record.weights))
     cells = derive(record.weights)[_RULES[1]]
-    for panel, y in zip(lines, (
-        skips(record.weights), record.weights[..., _SKIP].mean(-1),
-        pools(record.weights), record.eigenvalue, look_up(cells, values))):
-      lines[panel][order] = epochs[-len(y):], y
+    for panel, y in zip(
+      lines,
+      (
+        skips(record.weights),
+        record.weights[..., _SKIP].mean(-1),
+        pools(record.weights),
+        record.eigenvalue,
+        look_up(cells, values),
+      ),
+    ):
+      lines[panel][order] = epochs[-len(y) :], y
     mixture = record.weights.mean(2)
     figures[f'{name}_{_ORDERS[order]}_weights'] = experiment.plots.panels(
-        {'mean weight over edges': {
-            op: (epochs, mixture[..., i]) for i, op in enumerate(_OPERATIONS)}},
-        'epochs done', f'{name}, {order}')
+      {
+        'mean weight over edges': {
+          op: (epochs, mixture[..., i]) for i, op in enumerate(_OPERATIONS)
+        }
+      },
+      'epochs done',
+      f'{name}, {order}',
+    )
   figures[name] = experiment.plots.panels(lines, 'epochs done', name)
   return figures
 
@@ -197,19 +266,30 @@ def write_curves(path: pathlib.Path, records: dict[Any, Record]) -> None:
   with open(path, 'w', newline='') as file:
     writer = csv.writer(file)
     first = next(iter(records.values()))
-    writer.writerow((
-        'data', 'order', 'seed', 'epochs_done', 'skips', 'skips_with_none',
-        *(f'weight_{op}' for op in _OPERATIONS), 'dominant_eigenvalue',
-        *first.metrics))
+    writer.writerow(
+      (
+        'data',
+        'order',
+        'seed',
+        'epochs_done',
+        'skips',
+        'skips_with_none',
+        *(f'weight_{op}' for op in _OPERATIONS),
+        'dominant_eigenvalue',
+        *first.metrics,
+      )
+    )
     for (name, order), record in records.items():
       for step, seed in np.ndindex(record.weights.shape[:2]):
         weights = record.weights[step, seed]
         row = [skips(weights), skips(weights, _RULES[0]), *weights.mean(0)]
         if step:
           row += [record.eigenvalue[step - 1, seed]] + [
-              x[step - 1, seed] for x in record.metrics.values()]
+            x[step - 1, seed] for x in record.metrics.values()
+          ]
         writer.writerow(
-            [name, order, seed, step] + [f'{value:.5g}' for value in row])
+          [name, order, seed, step] + [f'{value:.5g}' for value in row]
+        )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -226,23 +306,30 @@ def main(argv: Sequence[str]) -> None:
     nasbench = tabular.load_nasbench201()
     if not _ANALYSE.value:
       run_all(workdir)
-  table = {column: tabular.values_by_index(nasbench, column)
-           for column in _COLUMNS}
-  records = {(name, order): read(workdir, name, order)
-             for name, order in itertools.product(_DATA, _ORDERS)}
+  table = {
+    column: tabular.values_by_index(nasbench, column) for column in _COLUMNS
+  }
+  records = {
+    (name, order): read(workdir, name, order)
+    for name, order in itertools.product(_DATA, _ORDERS)
+  }
   output.mkdir(parents=True, exist_ok=True)
   text = summary(records, table)
-  seconds = '\n'.join(f'{name}, {order}: {record.seconds:.2f} s an epoch'
-                      for (name, order), record in records.items())
+  seconds = '\n'.join(
+    f'{name}, {order}: {record.seconds:.2f} s an epoch'
+    for (name, order), record in records.items()
+  )
   (output / 'summary.txt').write_text(f'{text}\n\n{seconds}\n')
   print(f'{text}\n\n{seconds}')
   write_curves(output / 'curves.csv', records)
   for name in _DATA:
-    figures = draw(name, {o: records[name, o] for o in _ORDERS},
-                   table[_COLUMNS[0]])
+    figures = draw(
+      name, {o: records[name, o] for o in _ORDERS}, table[_COLUMNS[0]]
+    )
     for file, picture in figures.items():
       (output / f'{file}.png').write_bytes(
-          experiment.plots.png(picture, dots_per_inch=90))
+        experiment.plots.png(picture, dots_per_inch=90)
+      )
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@
 
 It reads the files of the folder and nothing else.
 """
+
 from collections.abc import Sequence
 
 from absl import app, flags

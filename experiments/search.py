@@ -8,6 +8,7 @@ r"""Runs the job that a config describes, or continues it, or says how it is.
 
 A second call with the same config and folder continues a run that was stopped.
 """
+
 from collections.abc import Sequence
 import importlib.util
 
@@ -17,19 +18,31 @@ from ml_collections import config_flags
 from nasjax import experiment
 
 _CONFIG = config_flags.DEFINE_config_file(
-    'config', None, 'A file with get_config(); options after a colon.',
-    # What the file leaves out may be given; `prepare` names what is unknown.
-    lock_config=False, accept_new_attributes=True)
+  'config',
+  None,
+  'A file with get_config(); options after a colon.',
+  # What the file leaves out may be given; `prepare` names what is unknown.
+  lock_config=False,
+  accept_new_attributes=True,
+)
 _WORKDIR = flags.DEFINE_string(
-    'workdir', None, 'The run folder: new, empty, or of the same config.')
+  'workdir', None, 'The run folder: new, empty, or of the same config.'
+)
 _STATUS = flags.DEFINE_bool(
-    'status', False, 'Say how the run in the folder is doing, and end.')
+  'status', False, 'Say how the run in the folder is doing, and end.'
+)
 _SWEEP_INDEX = flags.DEFINE_integer(
-    'sweep_index', None, "Use this point of the config file's sweep().",
-    lower_bound=0)
+  'sweep_index',
+  None,
+  "Use this point of the config file's sweep().",
+  lower_bound=0,
+)
 _CACHE_DIR = flags.DEFINE_string(
-    'cache_dir', None, "Folder for compiled programs, '' for none (default: "
-    f'$JAX_COMPILATION_CACHE_DIR or {experiment.launch.CACHE_DIR}).')
+  'cache_dir',
+  None,
+  "Folder for compiled programs, '' for none (default: "
+  f'$JAX_COMPILATION_CACHE_DIR or {experiment.launch.CACHE_DIR}).',
+)
 flags.mark_flag_as_required('workdir')
 
 
@@ -59,8 +72,10 @@ def main(argv: Sequence[str]) -> None:
       raise app.UsageError('Flag --config is needed.')
     if _SWEEP_INDEX.value is not None:
       experiment.launch.apply_sweep(
-          _CONFIG.value, _sweep(config_flags.get_config_filename(
-              flags.FLAGS['config'])), _SWEEP_INDEX.value)
+        _CONFIG.value,
+        _sweep(config_flags.get_config_filename(flags.FLAGS['config'])),
+        _SWEEP_INDEX.value,
+      )
     experiment.launch.set_up_jax(_CACHE_DIR.value)
     job = experiment.prepare(_CONFIG.value, _WORKDIR.value)
   experiment.launch.finish(job)

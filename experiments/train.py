@@ -6,6 +6,7 @@ r"""Trains architectures of a JSON file instead of searching for them.
 The config is that of a search: its `evaluation` is what trains, and it draws
 the `num_random` architectures that they are compared with.
 """
+
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -14,15 +15,22 @@ from ml_collections import config_flags
 from nasjax import experiment
 
 _CONFIG = config_flags.DEFINE_config_file(
-    'config', None, 'A file with get_config(); options after a colon.',
-    # What the file leaves out may be given; `prepare` names what is unknown.
-    lock_config=False, accept_new_attributes=True)
+  'config',
+  None,
+  'A file with get_config(); options after a colon.',
+  # What the file leaves out may be given; `prepare` names what is unknown.
+  lock_config=False,
+  accept_new_attributes=True,
+)
 _WORKDIR = flags.DEFINE_string(
-    'workdir', None, 'The run folder: new, empty, or of the same config.')
+  'workdir', None, 'The run folder: new, empty, or of the same config.'
+)
 _SPEC = flags.DEFINE_string(
-    'spec', None, "Architectures, as a search writes them: best/search.json.")
+  'spec', None, 'Architectures, as a search writes them: best/search.json.'
+)
 _CACHE_DIR = flags.DEFINE_string(
-    'cache_dir', None, "Folder for compiled programs, '' for none.")
+  'cache_dir', None, "Folder for compiled programs, '' for none."
+)
 flags.mark_flags_as_required(['config', 'workdir', 'spec'])
 
 

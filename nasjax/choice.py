@@ -12,6 +12,7 @@ An architecture is a pytree whose leaves group D decisions of the same kind:
 Static, index and relaxed-one-hot forms of one architecture mean the same
 function; nothing outside this module and `networks/` asks which one it has.
 """
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,13 +53,15 @@ def select(choice: Choice, table: chex.ArrayTree) -> chex.ArrayTree:
   if is_relaxed(choice):
     return jax.tree.map(lambda rows: jnp.tensordot(choice, rows, 1), table)
   return jax.tree.map(
-      lambda rows: lax.dynamic_index_in_dim(
-          jnp.asarray(rows), choice, keepdims=False),
-      table)
+    lambda rows: lax.dynamic_index_in_dim(
+      jnp.asarray(rows), choice, keepdims=False
+    ),
+    table,
+  )
 
 
 def switch(
-    choice: Choice, branches: Sequence[Callable[..., Any]], *operands: Any
+  choice: Choice, branches: Sequence[Callable[..., Any]], *operands: Any
 ) -> Any:
   """Apply the chosen branch to the operands.
 
@@ -83,11 +86,11 @@ def switch(
   if is_relaxed(choice):
     if choice.shape != (len(branches),):
       raise ValueError(
-          f'A relaxed choice among {len(branches)} branches needs shape '
-          f'({len(branches)},), got {choice.shape}.')
+        f'A relaxed choice among {len(branches)} branches needs shape '
+        f'({len(branches)},), got {choice.shape}.'
+      )
     results = [branch(*operands) for branch in branches]
-    return jax.tree.map(
-        lambda *rows: sum(map(_weigh, choice, rows)), *results)
+    return jax.tree.map(lambda *rows: sum(map(_weigh, choice, rows)), *results)
   return _switch(tuple(branches), choice, operands)
 
 
@@ -114,7 +117,8 @@ def _switch(branches, index, operands):
       return lambda operands, ct: jax.vjp(branch, *operands)[1](ct)
 
     gradients = lax.switch(
-        index, [pull_back(branch) for branch in branches], operands, cotangent)
+      index, [pull_back(branch) for branch in branches], operands, cotangent
+    )
     return np.zeros(index.shape, jax.dtypes.float0), gradients
 
   apply.defvjp(forward, backward)
@@ -159,5 +163,7 @@ def static(arch: Arch) -> Arch:
 def index(arch: Arch) -> Arch:
   """Return the index form of a static architecture, the inverse of `static`."""
   return jax.tree.map(
-      lambda leaf: jnp.asarray(leaf, jnp.int32), arch,
-      is_leaf=lambda leaf: isinstance(leaf, tuple))
+    lambda leaf: jnp.asarray(leaf, jnp.int32),
+    arch,
+    is_leaf=lambda leaf: isinstance(leaf, tuple),
+  )

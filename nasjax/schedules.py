@@ -1,10 +1,9 @@
 """Schedules that optax lacks; everything else is `optax.schedules`."""
+
 import optax
 
 
-def per_epoch(
-    schedule: optax.Schedule, steps_per_epoch: int
-) -> optax.Schedule:
+def per_epoch(schedule: optax.Schedule, steps_per_epoch: int) -> optax.Schedule:
   """Return a schedule of the step that is constant within an epoch.
 
   `schedule(floor(step / steps_per_epoch))`: the first epoch is epoch 0.
@@ -21,5 +20,6 @@ def per_epoch(
   """
   if steps_per_epoch < 1:
     raise ValueError(
-        f'steps_per_epoch must be at least 1, got {steps_per_epoch}.')
+      f'steps_per_epoch must be at least 1, got {steps_per_epoch}.'
+    )
   return lambda step: schedule(step // steps_per_epoch)

@@ -11,6 +11,7 @@ Conventions
   * A function takes one architecture unless its argument is called `archs`,
     which has a leading axis B.
 """
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

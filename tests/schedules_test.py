@@ -1,4 +1,5 @@
 """Tests of the schedules that optax lacks."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,13 +18,17 @@ def test_the_value_changes_between_epochs_alone():
 def test_cosine_per_epoch_has_the_closed_form_of_darts():
   largest, smallest, num_epochs = 0.025, 0.001, 50
   schedule = schedules.per_epoch(
-      optax.cosine_decay_schedule(largest, num_epochs, smallest / largest), 4)
+    optax.cosine_decay_schedule(largest, num_epochs, smallest / largest), 4
+  )
   for step in (0, 3, 4, 100, 199):
     epoch = step // 4
-    expected = smallest + (largest - smallest) * (
-        1 + np.cos(np.pi * epoch / num_epochs)) / 2
+    expected = (
+      smallest
+      + (largest - smallest) * (1 + np.cos(np.pi * epoch / num_epochs)) / 2
+    )
     np.testing.assert_allclose(
-        jax.jit(schedule)(jnp.array(step)), expected, rtol=1e-5)
+      jax.jit(schedule)(jnp.array(step)), expected, rtol=1e-5
+    )
 
 
 def test_an_epoch_needs_a_step():

@@ -1,28 +1,29 @@
 """Data: the only floor that reads files, and the batches made from them."""
+
 from nasjax.data.arrays import Dataset, digits, from_numpy, split
 from nasjax.data.augment import cifar_augment
 from nasjax.data.cifar10 import load_cifar10
 from nasjax.data.streams import (
-    batches,
-    evaluation_batches,
-    joint,
-    stream,
-    weighted_mean,
+  batches,
+  evaluation_batches,
+  joint,
+  stream,
+  weighted_mean,
 )
 from nasjax.data.tfds import from_tfds, tfds_source
 
 __all__ = (
-    'Dataset',
-    'batches',
-    'cifar_augment',
-    'digits',
-    'evaluation_batches',
-    'from_numpy',
-    'from_tfds',
-    'joint',
-    'load_cifar10',
-    'split',
-    'stream',
-    'tfds_source',
-    'weighted_mean',
+  'Dataset',
+  'batches',
+  'cifar_augment',
+  'digits',
+  'evaluation_batches',
+  'from_numpy',
+  'from_tfds',
+  'joint',
+  'load_cifar10',
+  'split',
+  'stream',
+  'tfds_source',
+  'weighted_mean',
 )

@@ -8,6 +8,7 @@ Digits", UCI, 1998, as embedded in scikit-learn: real images by 13 writers,
 and nothing to download.
 archive.ics.uci.edu/ml/datasets/Optical+Recognition+of+Handwritten+Digits
 """
+
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,11 +30,11 @@ class Dataset(NamedTuple):
 
 
 def from_numpy(
-    images: Any,
-    labels: Any,
-    num_classes: int | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+  images: Any,
+  labels: Any,
+  num_classes: int | None = None,
+  mean: Sequence[float] | None = None,
+  std: Sequence[float] | None = None,
 ) -> Dataset:
   """Check the user's own images and labels and return them as a data set.
 
@@ -61,17 +62,19 @@ def from_numpy(
     std = measured[1] if std is None else std
   channels = images.shape[-1]
   return Dataset(
-      images=images,
-      labels=labels,
-      num_classes=num_classes,
-      mean=checks.as_channels('mean', mean, channels),
-      std=checks.as_channels('std', std, channels))
+    images=images,
+    labels=labels,
+    num_classes=num_classes,
+    mean=checks.as_channels('mean', mean, channels),
+    std=checks.as_channels('std', std, channels),
+  )
 
 
 def take(dataset: Dataset, rows: np.ndarray) -> Dataset:
   """Return the images of some rows, `int[M]`, all else unchanged."""
   return dataset._replace(
-      images=dataset.images[rows], labels=dataset.labels[rows])
+    images=dataset.images[rows], labels=dataset.labels[rows]
+  )
 
 
 def merge(datasets: Sequence[Dataset]) -> Dataset:
@@ -89,11 +92,13 @@ def merge(datasets: Sequence[Dataset]) -> Dataset:
   shapes = {(part.images.shape[1:], part.num_classes) for part in datasets}
   if len(shapes) != 1:
     raise ValueError(
-        'Expected parts of one image shape and number of classes, got '
-        f'{sorted(shapes)}.')
+      'Expected parts of one image shape and number of classes, got '
+      f'{sorted(shapes)}.'
+    )
   return datasets[0]._replace(
-      images=np.concatenate([part.images for part in datasets]),
-      labels=np.concatenate([part.labels for part in datasets]))
+    images=np.concatenate([part.images for part in datasets]),
+    labels=np.concatenate([part.labels for part in datasets]),
+  )
 
 
 def _boundaries(sizes, total):
@@ -107,22 +112,25 @@ def _boundaries(sizes, total):
     ends = np.cumsum(values)
   else:
     raise ValueError(
-        f'Sizes must be all integers or all fractions, got {dict(sizes)}.')
+      f'Sizes must be all integers or all fractions, got {dict(sizes)}.'
+    )
   if np.diff(ends, prepend=0).min() <= 0:
     raise ValueError(
-        f'No part may be empty, got {dict(sizes)} of {total} images.')
+      f'No part may be empty, got {dict(sizes)} of {total} images.'
+    )
   if ends[-1] > total:
     raise ValueError(
-        f'The parts {dict(sizes)} need {ends[-1]} images, there are {total}.')
+      f'The parts {dict(sizes)} need {ends[-1]} images, there are {total}.'
+    )
   return ends
 
 
 def split(
-    dataset: Dataset,
-    sizes: Mapping[str, int | float],
-    seed: int = 0,
-    stratified: bool = True,
-    keep_statistics: bool = False,
+  dataset: Dataset,
+  sizes: Mapping[str, int | float],
+  seed: int = 0,
+  stratified: bool = True,
+  keep_statistics: bool = False,
 ) -> dict[str, Dataset]:
   """Split a data set at random into disjoint named parts.
 
@@ -152,7 +160,7 @@ def split(
     position = np.empty(len(order))
     for label in np.unique(dataset.labels):
       members = np.flatnonzero(dataset.labels[order] == label)
-      position[members] = (np.arange(len(members)) + .5) / len(members)
+      position[members] = (np.arange(len(members)) + 0.5) / len(members)
     order = order[np.argsort(position, kind='stable')]
   rows = np.split(order, ends)[:-1]
   parts = {name: take(dataset, r) for name, r in zip(sizes, rows)}
@@ -163,7 +171,7 @@ def split(
 
 
 def digits(
-    sizes: Mapping[str, int | float] | None = None, seed: int = 0
+  sizes: Mapping[str, int | float] | None = None, seed: int = 0
 ) -> dict[str, Dataset]:
   """Return scikit-learn's 1,797 handwritten digits, `[N, 8, 8, 1]`, in parts.
 
@@ -185,7 +193,8 @@ def digits(
   sizes = {'train': 700, 'valid': 700} if sizes is None else sizes
   if 'test' in sizes:
     raise ValueError(
-        f"'test' always has {DIGITS_TEST_SIZE} images: leave it out of sizes.")
+      f"'test' always has {DIGITS_TEST_SIZE} images: leave it out of sizes."
+    )
   raw = datasets.load_digits()
   whole = from_numpy(raw.images.astype(np.int32) * 15, raw.target)
   rest = len(whole.labels) - DIGITS_TEST_SIZE

@@ -9,6 +9,7 @@ Each operation is a pure function of the images and of the random numbers, one
 row an example; `cifar_augment` draws the numbers. Nothing here asks for the
 size of the images: 32, 4 and 16 pixels are CIFAR's, other sizes scale them.
 """
+
 from collections.abc import Callable, Sequence
 
 import jax
@@ -18,12 +19,12 @@ import numpy as np
 
 from nasjax.types import Key
 
-CIFAR10_MEAN = (.49139968, .48215827, .44653124)
-CIFAR10_STD = (.24703233, .24348505, .26158768)
+CIFAR10_MEAN = (0.49139968, 0.48215827, 0.44653124)
+CIFAR10_STD = (0.24703233, 0.24348505, 0.26158768)
 
 
 def normalise(
-    images: jax.Array, mean: Sequence[float], std: Sequence[float]
+  images: jax.Array, mean: Sequence[float], std: Sequence[float]
 ) -> jax.Array:
   """Return `(images - mean) / std`, with u8 images first divided by 255.
 
@@ -35,7 +36,7 @@ def normalise(
   Returns:
     `f32[..., C]`.
   """
-  scale = 255. if images.dtype == jnp.uint8 else 1.
+  scale = 255.0 if images.dtype == jnp.uint8 else 1.0
   shape = (1,) * (images.ndim - 1) + (-1,)
   mean = np.asarray(mean, np.float32).reshape(shape)
   std = np.asarray(std, np.float32).reshape(shape)
@@ -57,8 +58,9 @@ def crop(images: jax.Array, offsets: jax.Array, padding: int) -> jax.Array:
   width = ((0, 0), (padding, padding), (padding, padding), (0, 0))
   padded = jnp.pad(images, width)
   return jax.vmap(
-      lambda image, offset: lax.dynamic_slice(
-          image, (offset[0], offset[1], 0), images.shape[1:])
+    lambda image, offset: lax.dynamic_slice(
+      image, (offset[0], offset[1], 0), images.shape[1:]
+    )
   )(padded, offsets)
 
 
@@ -72,8 +74,7 @@ def flip(images: jax.Array, flipped: jax.Array) -> jax.Array:
   Returns:
     `[B, H, W, C]`.
   """
-  return jnp.where(
-      flipped[:, None, None, None], images[:, :, ::-1], images)
+  return jnp.where(flipped[:, None, None, None], images[:, :, ::-1], images)
 
 
 def cutout(images: jax.Array, centres: jax.Array, size: int) -> jax.Array:
@@ -102,11 +103,11 @@ def cutout(images: jax.Array, centres: jax.Array, size: int) -> jax.Array:
 
 
 def cifar_augment(
-    mean: Sequence[float] = CIFAR10_MEAN,
-    std: Sequence[float] = CIFAR10_STD,
-    padding: int = 4,
-    flips: bool = True,
-    cutout_size: int = 0,
+  mean: Sequence[float] = CIFAR10_MEAN,
+  std: Sequence[float] = CIFAR10_STD,
+  padding: int = 4,
+  flips: bool = True,
+  cutout_size: int = 0,
 ) -> Callable[[Key, jax.Array], jax.Array]:
   """Return the CIFAR-10 augmentation of DARTS: crop, flip, normalise, cutout.
 
@@ -128,8 +129,9 @@ def cifar_augment(
   """
   if padding < 0 or cutout_size < 0 or cutout_size % 2:
     raise ValueError(
-        'Expected padding >= 0 and an even cutout_size >= 0, got '
-        f'padding={padding} and cutout_size={cutout_size}.')
+      'Expected padding >= 0 and an even cutout_size >= 0, got '
+      f'padding={padding} and cutout_size={cutout_size}.'
+    )
 
   def augment(key, images):
     crop_key, flip_key, cutout_key = jax.random.split(key, 3)
@@ -138,7 +140,7 @@ def cifar_augment(
       offsets = jax.random.randint(crop_key, (batch, 2), 0, 2 * padding + 1)
       images = crop(images, offsets, padding)
     if flips:
-      images = flip(images, jax.random.bernoulli(flip_key, .5, (batch,)))
+      images = flip(images, jax.random.bernoulli(flip_key, 0.5, (batch,)))
     images = normalise(images, mean, std)
     if cutout_size:
       limits = jnp.array([[height, width]])

@@ -15,6 +15,7 @@ upper and upper left neighbours, all modulo 256. Here the protocols apply to the
 images that there are: `halves` gives 10,000 each, `nasbench201` the members of
 its lists among the 20,000.
 """
+
 import os
 import pathlib
 import zipfile
@@ -36,24 +37,28 @@ def _load(data_dir, name, shapes):
   if not folder or not path.is_file():
     where = folder or 'no folder: $NASJAX_DATA_DIR is not set'
     raise ValueError(
-        f'Expected {name} in data_dir or $NASJAX_DATA_DIR, which hold(s) '
-        f'{", ".join((*TRAIN_FILES, TEST_FILE, SPLIT_FILE))}; got {where}. Or '
-        'pass tfds_dir, a folder in which tensorflow-datasets has prepared '
-        f'cifar10: {tfds.command("cifar10", "DIR")}')
+      f'Expected {name} in data_dir or $NASJAX_DATA_DIR, which hold(s) '
+      f'{", ".join((*TRAIN_FILES, TEST_FILE, SPLIT_FILE))}; got {where}. Or '
+      'pass tfds_dir, a folder in which tensorflow-datasets has prepared '
+      f'cifar10: {tfds.command("cifar10", "DIR")}'
+    )
   try:
     with np.load(path, allow_pickle=False) as file:
       loaded = {key: file[key] for key in shapes}
   except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
     raise ValueError(
-        f'Cannot read {", ".join(shapes)} in {path}: {error}') from error
+      f'Cannot read {", ".join(shapes)} in {path}: {error}'
+    ) from error
   for key, (dtype, *shape) in shapes.items():
     got = loaded[key]
     fits = got.ndim == len(shape) and all(
-        want in (None, have) for want, have in zip(shape, got.shape))
+      want in (None, have) for want, have in zip(shape, got.shape)
+    )
     if got.dtype != dtype or not fits:
       raise ValueError(
-          f'{key} in {path} must be {dtype} of shape {tuple(shape)} (None: '
-          f'any), got {got.dtype} of shape {got.shape}.')
+        f'{key} in {path} must be {dtype} of shape {tuple(shape)} (None: '
+        f'any), got {got.dtype} of shape {got.shape}.'
+      )
   return loaded
 
 
@@ -77,9 +82,12 @@ def _from_compact(data_dir, names):
   shapes = {'delta': ('u1', None, 3, 32, 32), 'labels': ('u1', None)}
   files = [_load(data_dir, name, shapes) for name in names]
   return arrays.from_numpy(
-      np.concatenate([decode(file['delta']) for file in files]),
-      np.concatenate([file['labels'] for file in files]),
-      10, augment.CIFAR10_MEAN, augment.CIFAR10_STD)
+    np.concatenate([decode(file['delta']) for file in files]),
+    np.concatenate([file['labels'] for file in files]),
+    10,
+    augment.CIFAR10_MEAN,
+    augment.CIFAR10_STD,
+  )
 
 
 def _from_tfds(split, tfds_dir):
@@ -89,13 +97,16 @@ def _from_tfds(split, tfds_dir):
   # tfds shuffles; its ids, train_00000 and so on, count in the old order.
   examples.sort(key=lambda example: example['id'])
   return arrays.from_numpy(
-      [example['image'] for example in examples],
-      [example['label'] for example in examples],
-      10, augment.CIFAR10_MEAN, augment.CIFAR10_STD)
+    [example['image'] for example in examples],
+    [example['label'] for example in examples],
+    10,
+    augment.CIFAR10_MEAN,
+    augment.CIFAR10_STD,
+  )
 
 
 def read_nasbench201_split(
-    num_images: int = 50_000, data_dir: str | os.PathLike[str] | None = None
+  num_images: int = 50_000, data_dir: str | os.PathLike[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
   """Return the rows that NAS-Bench-201 trains on and validates on.
 
@@ -116,14 +127,15 @@ def read_nasbench201_split(
   if not np.array_equal(rows, np.arange(50_000)):
     raise ValueError(f'{SPLIT_FILE} does not hold each of 50,000 rows once.')
   train, valid = (
-      np.sort(lists[name].astype(np.int64)) for name in ('train', 'valid'))
+    np.sort(lists[name].astype(np.int64)) for name in ('train', 'valid')
+  )
   return train[train < num_images], valid[valid < num_images]
 
 
 def load_cifar10(
-    protocol: str = 'halves',
-    data_dir: str | os.PathLike[str] | None = None,
-    tfds_dir: str | os.PathLike[str] | None = None,
+  protocol: str = 'halves',
+  data_dir: str | os.PathLike[str] | None = None,
+  tfds_dir: str | os.PathLike[str] | None = None,
 ) -> dict[str, arrays.Dataset]:
   """Return CIFAR-10 as 'train' and 'valid', which steer, and 'test'.
 
@@ -145,7 +157,8 @@ def load_cifar10(
   """
   if protocol not in PROTOCOLS:
     raise ValueError(
-        f'Unknown protocol {protocol!r}. Known: {", ".join(PROTOCOLS)}.')
+      f'Unknown protocol {protocol!r}. Known: {", ".join(PROTOCOLS)}.'
+    )
   if tfds_dir is None:
     train = _from_compact(data_dir, TRAIN_FILES)
     test = _from_compact(data_dir, [TEST_FILE])
@@ -157,6 +170,7 @@ def load_cifar10(
   else:
     rows = read_nasbench201_split(num_images, data_dir)
   return {
-      'train': arrays.take(train, rows[0]),
-      'valid': arrays.take(train, rows[1]),
-      'test': test}
+    'train': arrays.take(train, rows[0]),
+    'valid': arrays.take(train, rows[1]),
+    'test': test,
+  }

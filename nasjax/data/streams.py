@@ -5,6 +5,7 @@ or branched sees the same data. An epoch is a permutation of all examples, fresh
 for every epoch, cut into consecutive batches; the incomplete last one is
 dropped.
 """
+
 import collections
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -27,8 +28,9 @@ def _num_steps(num_examples, batch_size):
   """Return the number of batches in an epoch, or raise."""
   if not 1 <= batch_size <= num_examples:
     raise ValueError(
-        f'Expected a batch_size from 1 to the {num_examples} images that '
-        f'there are, got {batch_size}.')
+      f'Expected a batch_size from 1 to the {num_examples} images that '
+      f'there are, got {batch_size}.'
+    )
   return num_examples // batch_size
 
 
@@ -40,7 +42,7 @@ def _order(key, epoch, num_examples):
 
 
 def batches(
-    dataset: arrays.Dataset, batch_size: int, augment: Augment | None = None
+  dataset: arrays.Dataset, batch_size: int, augment: Augment | None = None
 ) -> Callable[[Key, int | jax.Array], Batch]:
   """Return the training batches of a data set that fits on the device.
 
@@ -76,14 +78,15 @@ def batches(
     start = t % num_steps * batch_size
     rows = lax.dynamic_slice_in_dim(order, start, batch_size)
     image = (augment or normalise)(
-        jax.random.fold_in(augment_key, t), images[rows])
+      jax.random.fold_in(augment_key, t), images[rows]
+    )
     return {'image': image, 'label': labels[rows]}
 
   return lambda key, t: take(data, key, jnp.asarray(t, jnp.int32))
 
 
 def joint(
-    **streams: Callable[[Key, jax.Array], Batch]
+  **streams: Callable[[Key, jax.Array], Batch],
 ) -> Callable[[Key, int | jax.Array], Batch]:
   """Return batches that consist of one batch of each stream.
 
@@ -99,14 +102,13 @@ def joint(
 
   def batch(key, t):
     keys = jax.random.split(key, len(streams))
-    return {
-        name: streams[name](k, t) for name, k in zip(sorted(streams), keys)}
+    return {name: streams[name](k, t) for name, k in zip(sorted(streams), keys)}
 
   return batch
 
 
 def stack(
-    batches: Callable[[Key, jax.Array], Batch], num_steps: int
+  batches: Callable[[Key, jax.Array], Batch], num_steps: int
 ) -> Callable[[Key, int | jax.Array], Batch]:
   """Return the batches of many steps at a time, for `run.epochs`.
 
@@ -151,14 +153,13 @@ def evaluation_batches(dataset: arrays.Dataset, batch_size: int) -> Batch:
   rows = position % num_examples
   image = jnp.asarray(dataset.images[rows])
   return {
-      'image': augment_lib.normalise(image, dataset.mean, dataset.std),
-      'label': jnp.asarray(dataset.labels[rows]),
-      'weight': jnp.asarray(position < num_examples, jnp.float32)}
+    'image': augment_lib.normalise(image, dataset.mean, dataset.std),
+    'label': jnp.asarray(dataset.labels[rows]),
+    'weight': jnp.asarray(position < num_examples, jnp.float32),
+  }
 
 
-def weighted_mean(
-    values: Callable[[Batch], Any], stacked: Batch
-) -> Any:
+def weighted_mean(values: Callable[[Batch], Any], stacked: Batch) -> Any:
   """Return the exact mean of a quantity over the images of a data set.
 
   Args:
@@ -171,8 +172,9 @@ def weighted_mean(
   """
   weight = stacked['weight']
   return jax.tree.map(
-      lambda value: jnp.sum(value * weight) / jnp.sum(weight),
-      lax.map(values, stacked))
+    lambda value: jnp.sum(value * weight) / jnp.sum(weight),
+    lax.map(values, stacked),
+  )
 
 
 def _read(source, orders, batch_size, start, workers, ahead):
@@ -185,9 +187,10 @@ def _read(source, orders, batch_size, start, workers, ahead):
       epoch, step = divmod(t, num_steps)
       if t == start or step == 0:
         order = orders(epoch)
-      rows = order[step * batch_size:(step + 1) * batch_size]
+      rows = order[step * batch_size : (step + 1) * batch_size]
       pending.append(
-          (t, [pool.submit(source.__getitem__, int(row)) for row in rows]))
+        (t, [pool.submit(source.__getitem__, int(row)) for row in rows])
+      )
       if len(pending) > ahead:
         t, examples = pending.popleft()
         yield t, [example.result() for example in examples]
@@ -196,13 +199,13 @@ def _read(source, orders, batch_size, start, workers, ahead):
 
 
 def stream(
-    source: Sequence[dict[str, Any]],
-    batch_size: int,
-    key: Key,
-    augment: Augment | None = None,
-    start: int = 0,
-    workers: int = 8,
-    ahead: int = 2,
+  source: Sequence[dict[str, Any]],
+  batch_size: int,
+  key: Key,
+  augment: Augment | None = None,
+  start: int = 0,
+  workers: int = 8,
+  ahead: int = 2,
 ) -> Iterator[Batch]:
   """Read batches of a data set that does not fit on the device.
 
@@ -238,8 +241,9 @@ def stream(
     image = np.stack([example['image'] for example in examples])
     label = np.array([example['label'] for example in examples], np.int32)
     return {
-        'image': apply(jax.random.fold_in(augment_key, t), image),
-        'label': jnp.asarray(label)}
+      'image': apply(jax.random.fold_in(augment_key, t), image),
+      'label': jnp.asarray(label),
+    }
 
   steps = _read(source, orders, batch_size, start, workers, ahead)
   return (batch(t, examples) for t, examples in steps)

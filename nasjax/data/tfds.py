@@ -5,6 +5,7 @@ files; reading and decoding them takes NumPy and Pillow. Preparing a set takes
 TensorFlow where its builder yields raw arrays (cifar10, mnist), and does not
 where it yields encoded images. Seen with tensorflow-datasets 4.9.10.
 """
+
 from collections.abc import Sequence
 import os
 import pathlib
@@ -19,8 +20,9 @@ def _import_tfds():
     import tensorflow_datasets  # lazy: it is an extra
   except ImportError as error:
     raise ImportError(
-        f'Reading tensorflow-datasets needs a package more ({error}): pip '
-        'install tensorflow-datasets array_record pillow.') from error
+      f'Reading tensorflow-datasets needs a package more ({error}): pip '
+      'install tensorflow-datasets array_record pillow.'
+    ) from error
   return tensorflow_datasets
 
 
@@ -28,28 +30,31 @@ def command(name: str, data_dir: str) -> str:
   """Return the shell command that prepares a set as array_record files."""
   # Not `tfds build`, which needs TensorFlow whatever it builds.
   return (
-      f'python -c "import tensorflow_datasets as tfds; tfds.builder({name!r}, '
-      f"data_dir={data_dir!r}, file_format='array_record')"
-      '.download_and_prepare()"')
+    f'python -c "import tensorflow_datasets as tfds; tfds.builder({name!r}, '
+    f"data_dir={data_dir!r}, file_format='array_record')"
+    '.download_and_prepare()"'
+  )
 
 
 def _not_prepared(name, data_dir):
   """Return the error of a set that is absent or in another file format."""
   folder = pathlib.Path(data_dir)
   known = sorted(
-      f'{path.parent.relative_to(folder).parent}:{path.parent.name}'
-      for pattern in ('*/*/dataset_info.json', '*/*/*/dataset_info.json')
-      for path in folder.glob(pattern))
+    f'{path.parent.relative_to(folder).parent}:{path.parent.name}'
+    for pattern in ('*/*/dataset_info.json', '*/*/*/dataset_info.json')
+    for path in folder.glob(pattern)
+  )
   return ValueError(
-      f'{name!r} is not prepared as array_record files in {data_dir}. '
-      f'Prepared there: {", ".join(known) or "none"}. Prepare it once: '
-      f'{command(name, data_dir)} -- That needs importlib_resources installed, '
-      'and TensorFlow too for builders that yield raw arrays (cifar10, mnist); '
-      'reading does not.')
+    f'{name!r} is not prepared as array_record files in {data_dir}. '
+    f'Prepared there: {", ".join(known) or "none"}. Prepare it once: '
+    f'{command(name, data_dir)} -- That needs importlib_resources installed, '
+    'and TensorFlow too for builders that yield raw arrays (cifar10, mnist); '
+    'reading does not.'
+  )
 
 
 def tfds_source(
-    name: str, split: str, data_dir: str | os.PathLike[str]
+  name: str, split: str, data_dir: str | os.PathLike[str]
 ) -> Sequence[dict[str, Any]]:
   """Open a split of a prepared image set for random access.
 
@@ -73,20 +78,21 @@ def tfds_source(
   data_dir = os.path.expanduser(os.fspath(data_dir))
   try:
     return tfds.data_source(
-        name, split=split, data_dir=data_dir, download=False)
+      name, split=split, data_dir=data_dir, download=False
+    )
   except (NotImplementedError, tfds.core.DatasetNotFoundError) as error:
     # The first is how tfds says that there are no array_record files.
     raise _not_prepared(name, data_dir) from error
 
 
 def from_tfds(
-    name: str,
-    split: str,
-    data_dir: str | os.PathLike[str],
-    image: str = 'image',
-    label: str = 'label',
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+  name: str,
+  split: str,
+  data_dir: str | os.PathLike[str],
+  image: str = 'image',
+  label: str = 'label',
+  mean: Sequence[float] | None = None,
+  std: Sequence[float] | None = None,
 ) -> arrays.Dataset:
   """Read a split of a prepared image set that fits in memory.
 
@@ -112,10 +118,14 @@ def from_tfds(
   missing = sorted({image, label} - set(features))
   if missing:
     raise ValueError(
-        f'{name!r} has no feature {", ".join(missing)}. Known: '
-        f'{", ".join(sorted(features))}.')
+      f'{name!r} has no feature {", ".join(missing)}. Known: '
+      f'{", ".join(sorted(features))}.'
+    )
   examples = [source[i] for i in range(len(source))]
   return arrays.from_numpy(
-      [example[image] for example in examples],
-      [example[label] for example in examples],
-      getattr(features[label], 'num_classes', None), mean, std)
+    [example[image] for example in examples],
+    [example[label] for example in examples],
+    getattr(features[label], 'num_classes', None),
+    mean,
+    std,
+  )

@@ -6,6 +6,7 @@ Sampling, 2020 (https://arxiv.org/abs/1904.00420): each update trains the shared
 weights on one uniformly drawn architecture; a score is the accuracy of an
 architecture with the weights as they are.
 """
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,12 +26,12 @@ class State(NamedTuple):
 
 
 def one_shot(
-    space: Space,
-    loss: Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]],
-    init_params: Callable[[Key], Params],
-    optimizer: optax.GradientTransformation,
-    valid: Batch,
-    value: str = 'accuracy',
+  space: Space,
+  loss: Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]],
+  init_params: Callable[[Key], Params],
+  optimizer: optax.GradientTransformation,
+  valid: Batch,
+  value: str = 'accuracy',
 ) -> Estimator:
   """Return the estimator whose weights are trained on random architectures.
 
@@ -55,14 +56,15 @@ def one_shot(
   def update(key, state, batch):
     arch_key, loss_key = jax.random.split(key)
     arch = space.sample(arch_key)
-    (train_loss, metrics), gradient = jax.value_and_grad(
-        loss, has_aux=True)(state.weights, arch, loss_key, batch)
+    (train_loss, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(
+      state.weights, arch, loss_key, batch
+    )
     updates, optimizer_state = optimizer.update(
-        gradient, state.optimizer_state, state.weights)
+      gradient, state.optimizer_state, state.weights
+    )
     weights = optax.apply_updates(state.weights, updates)
     metrics = {f'train_{name}': x for name, x in metrics.items()}
-    return State(weights, optimizer_state), dict(
-        metrics, train_loss=train_loss)
+    return State(weights, optimizer_state), dict(metrics, train_loss=train_loss)
 
   def score(key, state, arch):
 
@@ -76,7 +78,7 @@ def one_shot(
 
 
 def init_supernet(
-    network: Any, space: Space, input_shape: tuple[int, ...]
+  network: Any, space: Space, input_shape: tuple[int, ...]
 ) -> Callable[[Key], Params]:
   """Return `(key) -> weights` of a network that holds all architectures.
 

@@ -9,6 +9,7 @@ Protocol of Liu, Simonyan, Yang, DARTS, 2019 (https://arxiv.org/abs/1806.09055),
 section 3.1.2: SGD with momentum, cosine schedule to zero, drop path that grows
 linearly, auxiliary loss.
 """
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,6 +31,18 @@ class Child(NamedTuple):
   optimizer_state: optax.OptState
 
 
+class Population(NamedTuple):
+  """Networks in training.
+
+  Their architectures are part of the state, not constants of the program: the
+  next population is another run of the same program.
+  """
+
+  archs: Arch
+  children: Child
+  losses: jax.Array  # f32[B], of the last step
+
+
 class Trainer(NamedTuple):
   """How a network is trained; pure functions of one architecture."""
 
@@ -39,18 +52,18 @@ class Trainer(NamedTuple):
 
 
 def train_child(
-    network: Any,
-    input_shape: tuple[int, ...],
-    num_steps: int,
-    *,
-    steps_per_epoch: int = 1,
-    learning_rate: float = 0.025,
-    momentum: float = 0.9,
-    weight_decay: float = 3e-4,
-    max_norm: float = 5.0,
-    drop_path: float = 0.0,
-    auxiliary_weight: float = 0.4,
-    label_smoothing: float = 0.0,
+  network: Any,
+  input_shape: tuple[int, ...],
+  num_steps: int,
+  *,
+  steps_per_epoch: int = 1,
+  learning_rate: float = 0.025,
+  momentum: float = 0.9,
+  weight_decay: float = 3e-4,
+  max_norm: float = 5.0,
+  drop_path: float = 0.0,
+  auxiliary_weight: float = 0.4,
+  label_smoothing: float = 0.0,
 ) -> Trainer:
   """Return the training of one network from scratch.
 
@@ -75,44 +88,56 @@ def train_child(
   num_epochs = max(1, num_steps // steps_per_epoch)
   cosine = optax.cosine_decay_schedule(learning_rate, num_epochs)
   optimizer = optax.chain(
-      optax.clip_by_global_norm(max_norm),
-      optax.add_decayed_weights(weight_decay),
-      optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum))
+    optax.clip_by_global_norm(max_norm),
+    optax.add_decayed_weights(weight_decay),
+    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
+  )
 
   def init(key, arch):
     variables = network.init(key, arch, jnp.zeros((1, *input_shape)))
     params, stats = variables['params'], variables.get('batch_stats', {})
     return Child(
-        jnp.zeros((), jnp.int32), params, stats, optimizer.init(params))
+      jnp.zeros((), jnp.int32), params, stats, optimizer.init(params)
+    )
 
   def entropy(logits, label):
     targets = optax.losses.smooth_labels(
-        jax.nn.one_hot(label, logits.shape[-1]), label_smoothing)
+      jax.nn.one_hot(label, logits.shape[-1]), label_smoothing
+    )
     return optax.losses.softmax_cross_entropy(logits, targets).mean()
 
   def loss(params, key, child, arch, batch):
     options = {}
     if drop_path > 0:
       progress = child.step // steps_per_epoch / num_epochs
-      options = dict(
-          drop_path=drop_path * progress, rngs={'drop_path': key})
+      options = dict(drop_path=drop_path * progress, rngs={'drop_path': key})
     outputs, updates = network.apply(
-        {'params': params, 'batch_stats': child.batch_stats}, arch,
-        batch['image'], train=True, mutable=['batch_stats'], **options)
+      {'params': params, 'batch_stats': child.batch_stats},
+      arch,
+      batch['image'],
+      train=True,
+      mutable=['batch_stats'],
+      **options,
+    )
     logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
     value = entropy(logits, batch['label']) + sum(
-        auxiliary_weight * entropy(head, batch['label']) for head in auxiliary)
+      auxiliary_weight * entropy(head, batch['label']) for head in auxiliary
+    )
     accuracy = jnp.mean(logits.argmax(-1) == batch['label'])
     return value, (updates.get('batch_stats', {}), accuracy)
 
   def update(key, child, arch, batch):
     (value, (stats, accuracy)), gradient = jax.value_and_grad(
-        loss, has_aux=True)(child.params, key, child, arch, batch)
+      loss, has_aux=True
+    )(child.params, key, child, arch, batch)
     updates, optimizer_state = optimizer.update(
-        gradient, child.optimizer_state, child.params)
+      gradient, child.optimizer_state, child.params
+    )
     params = optax.apply_updates(child.params, updates)
     return Child(child.step + 1, params, stats, optimizer_state), {
-        'train_loss': value, 'train_accuracy': accuracy}
+      'train_loss': value,
+      'train_accuracy': accuracy,
+    }
 
   def accuracy(child, arch, batches):
     variables = {'params': child.params, 'batch_stats': child.batch_stats}
@@ -129,10 +154,10 @@ def train_child(
 
 
 def stand_alone(
-    trainer: Trainer,
-    batches: Callable[[Key, jax.Array], Batch],
-    valid: Batch,
-    num_steps: int,
+  trainer: Trainer,
+  batches: Callable[[Key, jax.Array], Batch],
+  valid: Batch,
+  num_steps: int,
 ) -> Estimator:
   """Return the estimator that trains each architecture from scratch.
 
@@ -152,19 +177,18 @@ def stand_alone(
 
     def step(t, child):
       return trainer.update(
-          jax.random.fold_in(step_key, t), child, arch,
-          batches(batch_key, t))[0]
+        jax.random.fold_in(step_key, t), child, arch, batches(batch_key, t)
+      )[0]
 
     steps = jnp.ceil(jnp.asarray(fidelity) * num_steps).astype(jnp.int32)
     child = lax.fori_loop(0, steps, step, trainer.init(init_key, arch))
     return trainer.accuracy(child, arch, valid)
 
-  return Estimator(
-      lambda key: (), lambda key, state, batch: (state, {}), score)
+  return Estimator(lambda key: (), lambda key, state, batch: (state, {}), score)
 
 
 def population(
-    trainer: Trainer, archs: Arch, test: Batch
+  trainer: Trainer, archs: Arch, test: Batch
 ) -> tuple[Search, Callable[[Key, State], dict[str, jax.Array]]]:
   """Return the training of many networks at once, and their final test.
 
@@ -188,22 +212,28 @@ def population(
 
   def init(key):
     children = batching.map_archs(
-        lambda one: trainer.init(*one), (keys(key), archs))
-    return children, jnp.full(num_archs, jnp.inf)
+      lambda one: trainer.init(*one), (keys(key), archs)
+    )
+    return Population(archs, children, jnp.full(num_archs, jnp.inf))
 
   def update(key, state, batch):
     children, metrics = batching.map_archs(
-        lambda one: trainer.update(*one, batch), (keys(key), state[0], archs))
-    return (children, metrics['train_loss']), metrics
+      lambda one: trainer.update(*one, batch),
+      (keys(key), state.children, state.archs),
+    )
+    return Population(state.archs, children, metrics['train_loss']), metrics
 
   def best(key, state):
     del key
-    losses = jnp.where(jnp.isfinite(state[1]), state[1], jnp.inf)
-    return jax.tree.map(lambda leaf: leaf[jnp.argmin(losses)], archs)
+    losses = jnp.where(jnp.isfinite(state.losses), state.losses, jnp.inf)
+    return jax.tree.map(lambda leaf: leaf[jnp.argmin(losses)], state.archs)
 
   def final(key, state):
     del key
-    return {'test_accuracy': batching.map_archs(
-        lambda one: trainer.accuracy(*one, test), (state[0], archs))}
+    return {
+      'test_accuracy': batching.map_archs(
+        lambda one: trainer.accuracy(*one, test), (state.children, state.archs)
+      )
+    }
 
   return Search(init, update, best), final

@@ -13,6 +13,7 @@ Parameters that the section leaves out are taken from the parts that are already
 built, by their name. Everything that can be wrong is checked before the factory
 is called.
 """
+
 from collections.abc import Iterable, Mapping, Sequence
 import functools
 import inspect
@@ -52,8 +53,9 @@ def _look_up(reference, parts):
     elif not key.startswith('_') and hasattr(value, key):
       value = getattr(value, key)
     else:
-      known = value if isinstance(value, Mapping) else getattr(
-          value, '_fields', ())
+      known = (
+        value if isinstance(value, Mapping) else getattr(value, '_fields', ())
+      )
       raise names.unknown(f'entry in {reference!r}:', key, known)
   return value
 
@@ -98,33 +100,43 @@ def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
   """
   if not is_section(section):
     raise ValueError(
-        f'A section needs a name and the arguments of a factory, got '
-        f'{dict(section) if isinstance(section, Mapping) else section!r}.')
+      f'A section needs a name and the arguments of a factory, got '
+      f'{dict(section) if isinstance(section, Mapping) else section!r}.'
+    )
   name = section['name']
   parameters = _signature(names.resolve(name)).parameters
   kinds = [p.kind for p in parameters.values()]
   given = {key: value for key, value in section.items() if key != 'name'}
   for key, value in given.items():
-    nested = [v for v in _items(value)
-              if is_section(v) or is_function(v) or is_reference(v)]
+    nested = [
+      v
+      for v in _items(value)
+      if is_section(v) or is_function(v) or is_reference(v)
+    ]
     for item in nested:
       _check_nested(item, parts)
     if key in parameters:
       annotation = parameters[key].annotation
       if not nested and not _accepts(annotation, value):
         raise ValueError(
-            f'Argument {key!r} of {name!r} must be '
-            f'{inspect.formatannotation(annotation)}, got {value!r}.')
+          f'Argument {key!r} of {name!r} must be '
+          f'{inspect.formatannotation(annotation)}, got {value!r}.'
+        )
     elif inspect.Parameter.VAR_KEYWORD not in kinds:
       raise names.unknown(f'argument of {name!r}:', key, parameters)
   missing = [
-      key for key, p in parameters.items()
-      if p.default is p.empty and key not in given and key not in parts
-      and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    key
+    for key, p in parameters.items()
+    if p.default is p.empty
+    and key not in given
+    and key not in parts
+    and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+  ]
   if missing:
     raise ValueError(
-        f'{name!r} needs {", ".join(map(repr, missing))}: give it as an '
-        f'argument or as a section of the config.')
+      f'{name!r} needs {", ".join(map(repr, missing))}: give it as an '
+      f'argument or as a section of the config.'
+    )
 
 
 def check_values(values: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
@@ -132,8 +144,9 @@ def check_values(values: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
   for key, value in values.items():
     if not (is_section(value) or is_function(value) or is_reference(value)):
       raise ValueError(
-          f'{key!r} must be a section (name=...), a function (function=...) or '
-          f"a reference ('@part'), got {value!r}.")
+        f'{key!r} must be a section (name=...), a function (function=...) or '
+        f"a reference ('@part'), got {value!r}."
+      )
     _check_nested(value, parts)
 
 
@@ -186,7 +199,8 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
   check(section, parts)
   factory = names.resolve(section['name'])
   arguments = {
-      key: parts[key] for key in _signature(factory).parameters if key in parts}
+    key: parts[key] for key in _signature(factory).parameters if key in parts
+  }
   for key, value in section.items():
     if key == 'name':
       continue

@@ -4,6 +4,7 @@ A state is one pytree. Its leaves are stored by orbax beside a manifest (path,
 shape, type and the digest of all bytes), so that a damaged file and a state of
 another config are both noticed. Typed keys are stored as their key data.
 """
+
 import hashlib
 import pathlib
 from typing import Any
@@ -36,9 +37,11 @@ def manager(directory: pathlib.Path, keep: int = 3) -> ocp.CheckpointManager:
     The open folder.
   """
   options = ocp.CheckpointManagerOptions(
-      max_to_keep=keep, enable_async_checkpointing=False)
+    max_to_keep=keep, enable_async_checkpointing=False
+  )
   return ocp.CheckpointManager(
-      pathlib.Path(directory).resolve(), options=options)
+    pathlib.Path(directory).resolve(), options=options
+  )
 
 
 def _is_key(leaf):
@@ -48,8 +51,9 @@ def _is_key(leaf):
 def _describe(state):
   """One [path, shape, dtype] a leaf."""
   return [
-      [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)]
-      for path, leaf in jax.tree_util.tree_leaves_with_path(state)]
+    [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)]
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+  ]
 
 
 def _digest(arrays):
@@ -69,51 +73,67 @@ def save(folder: ocp.CheckpointManager, step: int, state: State) -> None:
   """
   leaves = jax.tree.leaves(state)
   arrays = jax.device_get(
-      [jax.random.key_data(x) if _is_key(x) else x for x in leaves])
+    [jax.random.key_data(x) if _is_key(x) else x for x in leaves]
+  )
   arrays = [np.asarray(array) for array in arrays]
   manifest = {
-      'leaves': _describe(state),
-      'keys': {str(i): str(jax.random.key_impl(x))
-               for i, x in enumerate(leaves) if _is_key(x)},
-      'digest': _digest(arrays)}
+    'leaves': _describe(state),
+    'keys': {
+      str(i): str(jax.random.key_impl(x))
+      for i, x in enumerate(leaves)
+      if _is_key(x)
+    },
+    'digest': _digest(arrays),
+  }
   # Orbax stores neither empty trees nor arrays without elements.
   stored = {str(i): x for i, x in enumerate(arrays) if x.size}
   stored['step'] = np.asarray(step)
-  folder.save(step, args=ocp.args.Composite(
-      state=ocp.args.StandardSave(stored),
-      manifest=ocp.args.JsonSave(manifest)))
+  folder.save(
+    step,
+    args=ocp.args.Composite(
+      state=ocp.args.StandardSave(stored), manifest=ocp.args.JsonSave(manifest)
+    ),
+  )
   folder.wait_until_finished()
 
 
 def _read(folder, step, template) -> State:
   """Read one checkpoint; all exceptions but StructureError mean damage."""
-  manifest = folder.restore(step, args=ocp.args.Composite(
-      manifest=ocp.args.JsonRestore()))['manifest']
+  manifest = folder.restore(
+    step, args=ocp.args.Composite(manifest=ocp.args.JsonRestore())
+  )['manifest']
   expected = _describe(template)
   if manifest['leaves'] != expected:
     found = {tuple(map(str, leaf)) for leaf in manifest['leaves']}
     here = {tuple(map(str, leaf)) for leaf in expected}
     raise StructureError(
-        f'The checkpoint of step {step} has another structure than this '
-        f'search: only in the checkpoint {sorted(found - here)[:3]}, only in '
-        f'the search {sorted(here - found)[:3]}.')
-  stored = folder.restore(step, args=ocp.args.Composite(
-      state=ocp.args.StandardRestore()))['state']
+      f'The checkpoint of step {step} has another structure than this '
+      f'search: only in the checkpoint {sorted(found - here)[:3]}, only in '
+      f'the search {sorted(here - found)[:3]}.'
+    )
+  stored = folder.restore(
+    step, args=ocp.args.Composite(state=ocp.args.StandardRestore())
+  )['state']
   structs = jax.tree.leaves(template)
   arrays = [
-      np.asarray(stored[str(i)]) if str(i) in stored
-      else np.zeros(x.shape, x.dtype) for i, x in enumerate(structs)]
+    np.asarray(stored[str(i)])
+    if str(i) in stored
+    else np.zeros(x.shape, x.dtype)
+    for i, x in enumerate(structs)
+  ]
   if _digest(arrays) != manifest['digest']:
     raise OSError('the stored numbers do not match their digest')
   leaves = [
-      jax.random.wrap_key_data(jnp.asarray(x), impl=manifest['keys'][str(i)])
-      if str(i) in manifest['keys'] else jnp.asarray(x)
-      for i, x in enumerate(arrays)]
+    jax.random.wrap_key_data(jnp.asarray(x), impl=manifest['keys'][str(i)])
+    if str(i) in manifest['keys']
+    else jnp.asarray(x)
+    for i, x in enumerate(arrays)
+  ]
   return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
 def restore(
-    folder: ocp.CheckpointManager, template: Any
+  folder: ocp.CheckpointManager, template: Any
 ) -> tuple[int, State] | None:
   """Read the newest checkpoint that is whole, and delete damaged newer ones.
 
@@ -141,14 +161,17 @@ def restore(
     else:
       for bad, reason in damaged:
         warnings.warn(
-            f'The checkpoint of step {bad} is damaged '
-            f'({str(reason).splitlines()[0][:200]}); continuing from step '
-            f'{step}.', stacklevel=2)
+          f'The checkpoint of step {bad} is damaged '
+          f'({str(reason).splitlines()[0][:200]}); continuing from step '
+          f'{step}.',
+          stacklevel=2,
+        )
         folder.delete(bad)
       return step, state
   if damaged:
     raise CheckpointError(
-        f'No checkpoint in {folder.directory} can be read (steps '
-        f'{", ".join(str(step) for step in steps)}). Delete that folder to '
-        f'start again from step 0.')
+      f'No checkpoint in {folder.directory} can be read (steps '
+      f'{", ".join(str(step) for step in steps)}). Delete that folder to '
+      f'start again from step 0.'
+    )
   return None

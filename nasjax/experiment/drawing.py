@@ -3,6 +3,7 @@
 Nodes are placed by the longest path from the inputs; parallel edges and edges
 that pass over nodes are bent.
 """
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,16 @@ Edge = tuple[int, int, str]  # source, target, what the edge does
 
 _STEP = (2.6, 1.3)  # between levels, and between the nodes of a level
 _INK, _INPUT, _NODE, _OUTPUT = '#223', '#d7e8d4', '#dbe4f3', '#f5e3c8'
-_PALETTE = ('#2f6db3', '#c2543a', '#3d8b57', '#8a5aa8', '#b8860b', '#4a9aa5',
-            '#a8446f', '#6b7280')
+_PALETTE = (
+  '#2f6db3',
+  '#c2543a',
+  '#3d8b57',
+  '#8a5aa8',
+  '#b8860b',
+  '#4a9aa5',
+  '#a8446f',
+  '#6b7280',
+)
 
 
 def _levels(edges, num_nodes):
@@ -47,30 +56,51 @@ def layout(edges: Sequence[Edge], num_nodes: int) -> np.ndarray:
   for source, target, _ in edges:
     if not (0 <= source < num_nodes and 0 <= target < num_nodes):
       raise ValueError(
-          f'Edge {source} -> {target} leaves the {num_nodes} nodes.')
+        f'Edge {source} -> {target} leaves the {num_nodes} nodes.'
+      )
   level = _levels(edges, num_nodes)
   position = np.zeros((num_nodes, 2))
   for node in range(num_nodes):
     peers = [i for i in range(num_nodes) if level[i] == level[node]]
     position[node] = (
-        _STEP[0] * level[node],
-        _STEP[1] * ((len(peers) - 1) / 2 - peers.index(node)))
+      _STEP[0] * level[node],
+      _STEP[1] * ((len(peers) - 1) / 2 - peers.index(node)),
+    )
   return position
 
 
 def _draw_edge(axes, start, end, bend, place, text, colour):
-  axes.add_patch(patches.FancyArrowPatch(
-      start, end, connectionstyle=f'arc3,rad={bend}', arrowstyle='-|>',
-      mutation_scale=11, shrinkA=15, shrinkB=16, color=colour, linewidth=1.5))
+  axes.add_patch(
+    patches.FancyArrowPatch(
+      start,
+      end,
+      connectionstyle=f'arc3,rad={bend}',
+      arrowstyle='-|>',
+      mutation_scale=11,
+      shrinkA=15,
+      shrinkB=16,
+      color=colour,
+      linewidth=1.5,
+    )
+  )
   if text:
     along = end - start
     # The control point of the quadratic curve that 'arc3' draws.
     control = (start + end) / 2 + bend * np.array([along[1], -along[0]])
-    point = ((1 - place) ** 2 * start + 2 * place * (1 - place) * control
-             + place**2 * end)
-    axes.text(*point, text, fontsize=7, color=colour, ha='center',
-              va='center', bbox=dict(
-                  boxstyle='round,pad=.12', fc='white', ec='none', alpha=.85))
+    point = (
+      (1 - place) ** 2 * start
+      + 2 * place * (1 - place) * control
+      + place**2 * end
+    )
+    axes.text(
+      *point,
+      text,
+      fontsize=7,
+      color=colour,
+      ha='center',
+      va='center',
+      bbox=dict(boxstyle='round,pad=.12', fc='white', ec='none', alpha=0.85),
+    )
 
 
 def _bends(edges, position):
@@ -87,8 +117,10 @@ def _bends(edges, position):
 
 
 def draw_dag(
-    edges: Sequence[Edge], labels: Sequence[str], title: str = '',
-    axes: Any = None,
+  edges: Sequence[Edge],
+  labels: Sequence[str],
+  title: str = '',
+  axes: Any = None,
 ) -> figure.Figure:
   """Draw a directed acyclic graph with operations on its edges.
 
@@ -110,23 +142,42 @@ def draw_dag(
   position = layout(edges, len(labels))
   span = np.ptp(position, axis=0)
   # Bent edges need room in proportion to their length.
-  room = np.array([.8, .6 + .11 * span[0] * (span[0] > 1.5 * _STEP[0])])
+  room = np.array([0.8, 0.6 + 0.11 * span[0] * (span[0] > 1.5 * _STEP[0])])
   if axes is None:
-    axes = figure.Figure(figsize=.8 * (span + 2 * room)).subplots()
-  colours = {text: _PALETTE[i % len(_PALETTE)] for i, text in enumerate(
-      sorted({text for _, _, text in edges if text}))}
+    axes = figure.Figure(figsize=0.8 * (span + 2 * room)).subplots()
+  colours = {
+    text: _PALETTE[i % len(_PALETTE)]
+    for i, text in enumerate(sorted({text for _, _, text in edges if text}))
+  }
   bends = _bends(edges, position)
   for i, ((source, target, text), bend) in enumerate(zip(edges, bends)):
-    place = (.5, .38, .6)[i % 3]  # neighbouring labels do not cover each other
-    _draw_edge(axes, position[source], position[target], bend, place, text,
-               colours.get(text, _INK))
+    place = (0.5, 0.38, 0.6)[
+      i % 3
+    ]  # neighbouring labels do not cover each other
+    _draw_edge(
+      axes,
+      position[source],
+      position[target],
+      bend,
+      place,
+      text,
+      colours.get(text, _INK),
+    )
   sources = {source for source, _, _ in edges}
   targets = {target for _, target, _ in edges}
   for node, (label, point) in enumerate(zip(labels, position)):
-    face = _OUTPUT if node not in sources else (
-        _NODE if node in targets else _INPUT)
-    axes.text(*point, label, fontsize=8, ha='center', va='center', color=_INK,
-              bbox=dict(boxstyle='round,pad=.4', fc=face, ec=_INK, lw=.8))
+    face = (
+      _OUTPUT if node not in sources else (_NODE if node in targets else _INPUT)
+    )
+    axes.text(
+      *point,
+      label,
+      fontsize=8,
+      ha='center',
+      va='center',
+      color=_INK,
+      bbox=dict(boxstyle='round,pad=.4', fc=face, ec=_INK, lw=0.8),
+    )
   axes.set_title(title, fontsize=10, color=_INK)
   axes.set_axis_off()
   axes.set_aspect('equal')
@@ -136,10 +187,10 @@ def draw_dag(
 
 
 def darts(
-    leaf: Any,
-    title: str = '',
-    operations: Sequence[str] = darts_cell.OPERATIONS,
-    axes: Any = None,
+  leaf: Any,
+  title: str = '',
+  operations: Sequence[str] = darts_cell.OPERATIONS,
+  axes: Any = None,
 ) -> figure.Figure:
   """Draw one cell of a DARTS architecture.
 
@@ -157,8 +208,10 @@ def darts(
   num_nodes = int((np.sqrt(9 + 8 * len(leaf)) - 3) / 2)
   source, target = darts_cell.edges(num_nodes)
   edges = [
-      (s, t, operations[op]) for s, t, op in zip(source, target, leaf.tolist())
-      if operations[op] != 'none']
+    (s, t, operations[op])
+    for s, t, op in zip(source, target, leaf.tolist())
+    if operations[op] != 'none'
+  ]
   output = num_nodes + 2
   edges += [(node, output, '') for node in range(2, output)]
   labels = ['c[k-2]', 'c[k-1]', *map(str, range(num_nodes)), 'c[k]']
@@ -166,10 +219,10 @@ def darts(
 
 
 def nasbench201_cell(
-    leaf: Any,
-    title: str = '',
-    operations: Sequence[str] = nasbench201.OPERATIONS,
-    axes: Any = None,
+  leaf: Any,
+  title: str = '',
+  operations: Sequence[str] = nasbench201.OPERATIONS,
+  axes: Any = None,
 ) -> figure.Figure:
   """Draw the cell of a NAS-Bench-201 architecture.
 
@@ -184,14 +237,15 @@ def nasbench201_cell(
   """
   pairs = [(s, t) for t in range(1, 4) for s in range(t)]
   edges = [
-      (s, t, operations[op])
-      for (s, t), op in zip(pairs, np.asarray(leaf).tolist())
-      if operations[op] != 'none']
+    (s, t, operations[op])
+    for (s, t), op in zip(pairs, np.asarray(leaf).tolist())
+    if operations[op] != 'none'
+  ]
   return draw_dag(edges, ['in', '1', '2', 'out'], title, axes)
 
 
 def cells(
-    arch: Arch, operations: Sequence[str] | None = None
+  arch: Arch, operations: Sequence[str] | None = None
 ) -> dict[str, figure.Figure]:
   """Draw the cells of an architecture, as far as its space is known here.
 
@@ -206,8 +260,11 @@ def cells(
     return {}
   if set(arch) == {'normal', 'reduce'}:
     names = operations or darts_cell.OPERATIONS
-    return {name: darts(arch[name], f'{name} cell', names)
-            for name in ('normal', 'reduce') if np.ndim(arch[name]) == 1}
+    return {
+      name: darts(arch[name], f'{name} cell', names)
+      for name in ('normal', 'reduce')
+      if np.ndim(arch[name]) == 1
+    }
   if set(arch) == {'op'} and np.shape(arch['op']) == (6,):
     names = operations or nasbench201.OPERATIONS
     return {'op': nasbench201_cell(arch['op'], 'cell', names)}

@@ -6,6 +6,7 @@
 
 An architecture is written as its leaves: `{"op": [3, 1, 3, 0, 2, 3]}`.
 """
+
 from collections.abc import Iterator, Mapping
 import pathlib
 from typing import Any
@@ -27,7 +28,8 @@ def to_json(arch: Arch) -> Any:
   if hasattr(arch, '_asdict'):
     return to_json(arch._asdict())
   if isinstance(arch, list | tuple) and not all(
-      isinstance(item, int) for item in arch):
+    isinstance(item, int) for item in arch
+  ):
     return [to_json(item) for item in arch]
   return np.asarray(arch).tolist()
 
@@ -45,8 +47,9 @@ def from_json(spec: Any, template: Arch) -> Arch:
   Raises:
     ValueError: if the names or shapes are those of another space.
   """
-  flat = jax.tree_util.tree_leaves_with_path(to_json(template),
-                                             is_leaf=_is_numbers)
+  flat = jax.tree_util.tree_leaves_with_path(
+    to_json(template), is_leaf=_is_numbers
+  )
   given = jax.tree_util.tree_leaves_with_path(spec, is_leaf=_is_numbers)
 
   def show(leaves):
@@ -54,10 +57,13 @@ def from_json(spec: Any, template: Arch) -> Arch:
 
   if show(flat) != show(given):
     raise ValueError(
-        f'The architecture is not one of this space: expected {show(flat)}, '
-        f'got {show(given)}.')
-  leaves = [jnp.asarray(value, jnp.asarray(leaf).dtype) for (_, value), leaf
-            in zip(given, jax.tree.leaves(template))]
+      f'The architecture is not one of this space: expected {show(flat)}, '
+      f'got {show(given)}.'
+    )
+  leaves = [
+    jnp.asarray(value, jnp.asarray(leaf).dtype)
+    for (_, value), leaf in zip(given, jax.tree.leaves(template))
+  ]
   return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
@@ -76,7 +82,8 @@ def at(tree: Any, i: int) -> Any:
 def archives(state: State) -> Iterator[archive_lib.Archive]:
   """Yield every archive in a state, wherever it is."""
   nodes = jax.tree.leaves(
-      state, is_leaf=lambda node: isinstance(node, archive_lib.Archive))
+    state, is_leaf=lambda node: isinstance(node, archive_lib.Archive)
+  )
   return (node for node in nodes if isinstance(node, archive_lib.Archive))
 
 
@@ -106,9 +113,14 @@ def top(archive: archive_lib.Archive, k: int) -> list[dict[str, Any]]:
   key = values if values.ndim == 1 else values[:, 0]
   order = [i for i in np.argsort(-key, kind='stable') if np.isfinite(key[i])]
   chosen = list(_distinct(archive.archs, order))[:k]
-  return [{'rank': rank + 1, 'value': values[i],
-           'arch': to_json(at(archive.archs, i))}
-          for rank, i in enumerate(chosen)]
+  return [
+    {
+      'rank': rank + 1,
+      'value': values[i],
+      'arch': to_json(at(archive.archs, i)),
+    }
+    for rank, i in enumerate(chosen)
+  ]
 
 
 def pareto(archive: archive_lib.Archive) -> list[dict[str, Any]]:
@@ -122,10 +134,15 @@ def pareto(archive: archive_lib.Archive) -> list[dict[str, Any]]:
   """
   values = np.asarray(archive.values)
   ranks = np.asarray(ranking.non_dominated_ranks(jnp.asarray(values)))
-  order = [i for i in np.argsort(-values[:, 0], kind='stable')
-           if ranks[i] == 0 and np.isfinite(values[i]).all()]
-  return [{'value': values[i], 'arch': to_json(at(archive.archs, i))}
-          for i in _distinct(archive.archs, order)]
+  order = [
+    i
+    for i in np.argsort(-values[:, 0], kind='stable')
+    if ranks[i] == 0 and np.isfinite(values[i]).all()
+  ]
+  return [
+    {'value': values[i], 'arch': to_json(at(archive.archs, i))}
+    for i in _distinct(archive.archs, order)
+  ]
 
 
 def result(archs: Arch, state: State, num_seeds: int, k: int) -> dict[str, Any]:
@@ -142,26 +159,36 @@ def result(archs: Arch, state: State, num_seeds: int, k: int) -> dict[str, Any]:
     an archive.
   """
   archs, state = jax.tree.map(np.asarray, (archs, _host(state)))
-  found = {'found': [{'seed': seed, 'arch': to_json(at(archs, seed))}
-                     for seed in range(num_seeds)]}
+  found = {
+    'found': [
+      {'seed': seed, 'arch': to_json(at(archs, seed))}
+      for seed in range(num_seeds)
+    ]
+  }
   store = next(archives(state), None)
   if store is None:
     return found
-  rows = [(seed, archive_lib.Archive(*at(store, seed)))
-          for seed in range(num_seeds)]
-  found['top'] = [
-      {'seed': s, **row} for s, one in rows for row in top(one, k)]
+  rows = [
+    (seed, archive_lib.Archive(*at(store, seed))) for seed in range(num_seeds)
+  ]
+  found['top'] = [{'seed': s, **row} for s, one in rows for row in top(one, k)]
   if store.values.ndim == 3:
     found['pareto'] = [
-        {'seed': s, **row} for s, one in rows for row in pareto(one)]
+      {'seed': s, **row} for s, one in rows for row in pareto(one)
+    ]
   return found
 
 
 def _host(state):
   """Arrays on the host; keys have no numpy form and are of no interest."""
   return jax.tree.map(
-      lambda x: np.zeros(x.shape) if jnp.issubdtype(
-          x.dtype, jax.dtypes.prng_key) else np.asarray(x), state)
+    lambda x: (
+      np.zeros(x.shape)
+      if jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+      else np.asarray(x)
+    ),
+    state,
+  )
 
 
 def write(path: pathlib.Path, specs: Mapping[str, Any]) -> None:
@@ -182,12 +209,14 @@ def check_choices(arch: Arch, mask: Mask) -> None:
   Raises:
     ValueError: if a number is negative or not below K.
   """
+
   def check(path, allowed, leaf):
     size = allowed.shape[-1]
     if not np.all((0 <= np.asarray(leaf)) & (np.asarray(leaf) < size)):
       raise ValueError(
-          f'{jax.tree_util.keystr(path)} of an architecture must be numbers '
-          f'from 0 to {size - 1}, got {np.asarray(leaf).tolist()}.')
+        f'{jax.tree_util.keystr(path)} of an architecture must be numbers '
+        f'from 0 to {size - 1}, got {np.asarray(leaf).tolist()}.'
+      )
 
   jax.tree_util.tree_map_with_path(check, mask, arch)
 

@@ -8,6 +8,7 @@
 plus one folder a phase (see `loop.py`), `best/`, `plots/`, `results.json`,
 `results.csv` and `report.html`.
 """
+
 from collections.abc import Iterator, Mapping
 import contextlib
 import importlib.metadata
@@ -22,8 +23,16 @@ import jax
 
 from nasjax.experiment import metrics
 
-_PACKAGES = ('nasjax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
-             'numpy', 'scipy')
+_PACKAGES = (
+  'nasjax',
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'numpy',
+  'scipy',
+)
 # Keys that say how a run is recorded, not what it computes.
 _HARMLESS = ('checkpoint_every', 'keep_checkpoints', 'tensorboard')
 
@@ -60,11 +69,12 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return 'absent' if value is absent else repr(value)
 
   return [
-      f'{key}: {show(old.get(key, absent))} there, '
-      f'{show(new.get(key, absent))} here'
-      for key in sorted(old.keys() | new.keys())
-      if key.split('.')[0] not in _HARMLESS
-      and old.get(key, absent) != new.get(key, absent)]
+    f'{key}: {show(old.get(key, absent))} there, '
+    f'{show(new.get(key, absent))} here'
+    for key in sorted(old.keys() | new.keys())
+    if key.split('.')[0] not in _HARMLESS
+    and old.get(key, absent) != new.get(key, absent)
+  ]
 
 
 def check(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
@@ -87,20 +97,25 @@ def check(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
     raise FolderError(f'workdir {workdir} is a file; a folder is needed.')
   if not (workdir / 'config.json').exists():
     # A process that was killed at once leaves its lock and environment only.
-    if any(not item.name.startswith('.') and item.name != 'environment.json'
-           for item in workdir.iterdir()):
+    if any(
+      not item.name.startswith('.') and item.name != 'environment.json'
+      for item in workdir.iterdir()
+    ):
       raise FolderError(
-          f'workdir {workdir} is not empty and holds no run (no config.json). '
-          f'Choose a new or an empty folder.')
+        f'workdir {workdir} is not empty and holds no run (no config.json). '
+        f'Choose a new or an empty folder.'
+      )
     return False
   found = differences(
-      metrics.read_json(workdir / 'config.json'),
-      metrics.loads(metrics.dumps(config)))
+    metrics.read_json(workdir / 'config.json'),
+    metrics.loads(metrics.dumps(config)),
+  )
   if found:
     raise FolderError(
-        f'workdir {workdir} holds a run of another config:\n  '
-        + '\n  '.join(found)
-        + '\nChoose another folder, or the same config to resume.')
+      f'workdir {workdir} holds a run of another config:\n  '
+      + '\n  '.join(found)
+      + '\nChoose another folder, or the same config to resume.'
+    )
   return True
 
 
@@ -116,10 +131,14 @@ def environment() -> dict[str, Any]:
       versions[package] = importlib.metadata.version(package)
   devices = jax.local_devices()
   return {
-      'versions': versions, 'python': platform.python_version(),
-      'system': f'{platform.system()} {platform.machine()}',
-      'backend': jax.default_backend(), 'device': devices[0].device_kind,
-      'num_devices': len(devices), 'num_cores': os.cpu_count()}
+    'versions': versions,
+    'python': platform.python_version(),
+    'system': f'{platform.system()} {platform.machine()}',
+    'backend': jax.default_backend(),
+    'device': devices[0].device_kind,
+    'num_devices': len(devices),
+    'num_cores': os.cpu_count(),
+  }
 
 
 @contextlib.contextmanager
@@ -145,7 +164,8 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> Iterator[bool]:
       lock = stack.enter_context(open(workdir / '.lock', 'a'))
     except OSError as error:
       raise FolderError(
-          f'workdir {workdir} cannot be written: {error.strerror}.') from None
+        f'workdir {workdir} cannot be written: {error.strerror}.'
+      ) from None
     if not _lock(lock):
       raise FolderError(f'Another process is running in {workdir}.')
     here = environment()
@@ -153,8 +173,10 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> Iterator[bool]:
       found = differences(metrics.read_json(workdir / 'environment.json'), here)
       if found:
         warnings.warn(
-            'The run continues in another environment, its numbers may differ '
-            'in the last bits:\n  ' + '\n  '.join(found), stacklevel=3)
+          'The run continues in another environment, its numbers may differ '
+          'in the last bits:\n  ' + '\n  '.join(found),
+          stacklevel=3,
+        )
     else:
       metrics.write_json(workdir / 'environment.json', here)
       # Last: a folder with a config is a folder that can be resumed.
@@ -192,5 +214,7 @@ def event(workdir: pathlib.Path, name: str, **fields: Any) -> None:
     name: 'started', 'phase', 'failed' or 'finished'.
     **fields: numbers and texts that belong to it.
   """
-  metrics.append(pathlib.Path(workdir) / 'events.jsonl',
-                 [{'event': name, 'time': time.time(), **fields}])
+  metrics.append(
+    pathlib.Path(workdir) / 'events.jsonl',
+    [{'event': name, 'time': time.time(), **fields}],
+  )

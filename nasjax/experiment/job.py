@@ -16,6 +16,7 @@ architectures stacked [B, ...]), `rows` (B dicts of name, seed, repeat) and
 or a pair `(search, final)` with `final: (key, state) -> {column: [B]}` for the
 results table; without it the last metrics of shape [B] are the columns.
 """
+
 import pathlib
 import sys
 from typing import Any
@@ -86,8 +87,9 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
         raise ValueError(f'config.{key}: {error}') from error
   if not isinstance(parts['search'], Search):
     raise ValueError(
-        f'config.search: {config["search"]["name"]!r} makes a '
-        f'{type(parts["search"]).__name__}, not a Search.')
+      f'config.search: {config["search"]["name"]!r} makes a '
+      f'{type(parts["search"]).__name__}, not a Search.'
+    )
   if config['spec'] is not None:
     template = parts['space'].sample(jax.random.key(0))
     specs = export.read(pathlib.Path(config['spec']), template)
@@ -105,12 +107,18 @@ def _outcome(job):
   archs, rows = phases.contenders(job, found)
   described = phases.describe(job, archs, rows)
   if 'evaluation' not in job.config:
-    return described if 'describe' in job.config else (
-        phases.search_metrics(job, described))
+    return (
+      described
+      if 'describe' in job.config
+      else (phases.search_metrics(job, described))
+    )
   repeats = settings.split_evaluation(job.config['evaluation'])[0][
-      'num_repeats']
-  return [described[i // repeats] | row
-          for i, row in enumerate(phases.evaluate(job, archs, rows))]
+    'num_repeats'
+  ]
+  return [
+    described[i // repeats] | row
+    for i, row in enumerate(phases.evaluate(job, archs, rows))
+  ]
 
 
 def execute(job: phases.Job) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 """What the launchers share: JAX set up in time, mistakes without noise."""
+
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import os
@@ -10,7 +11,14 @@ from absl import flags, logging
 import jax
 
 from nasjax.experiment import (
-    checkpoint, folder, loop, metrics, names, phases, results)
+  checkpoint,
+  folder,
+  loop,
+  metrics,
+  names,
+  phases,
+  results,
+)
 from nasjax.experiment import job as job_lib
 
 _DEVICE_FLAG = '--xla_force_host_platform_device_count'
@@ -36,7 +44,8 @@ def set_up_jax(cache_dir: str | None = None) -> None:
     cache_dir = os.environ.get('JAX_COMPILATION_CACHE_DIR', CACHE_DIR)
   if cache_dir:
     jax.config.update(
-        'jax_compilation_cache_dir', str(pathlib.Path(cache_dir).expanduser()))
+      'jax_compilation_cache_dir', str(pathlib.Path(cache_dir).expanduser())
+    )
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
 
 
@@ -94,8 +103,10 @@ def finish(job: phases.Job) -> None:
     print(f'Error: {e}', file=sys.stderr)
     sys.exit(1)
   print(results.text(outcome['rows'], outcome['summary']))
-  times = ', '.join(f'{phase} {seconds:.0f} s' for phase, _, seconds
-                    in metrics.times(job.workdir))
+  times = ', '.join(
+    f'{phase} {seconds:.0f} s'
+    for phase, _, seconds in metrics.times(job.workdir)
+  )
   print(f'\nTime, compilation included: {times}')
   print(f'Report: {job.workdir / "report.html"}')
 
@@ -122,7 +133,7 @@ def override(config: Any, name: str, value: Any) -> None:
 
 
 def apply_sweep(
-    config: Any, points: Sequence[Mapping[str, Any]], index: int
+  config: Any, points: Sequence[Mapping[str, Any]], index: int
 ) -> None:
   """Apply one point of a sweep to a config.
 
@@ -136,7 +147,8 @@ def apply_sweep(
   """
   if not 0 <= index < len(points):
     raise ValueError(
-        f'--sweep_index={index}: the sweep has {len(points)} points, '
-        f'0 to {len(points) - 1}.')
+      f'--sweep_index={index}: the sweep has {len(points)} points, '
+      f'0 to {len(points) - 1}.'
+    )
   for name, value in points[index].items():
     override(config, name, value)

@@ -10,6 +10,7 @@ same state as one that was not. Per folder:
   snapshots.jsonl   arrays worth drawing, every `eval_every` steps
   timings.jsonl     clock and speed, the only file that depends on the time
 """
+
 from collections.abc import Callable
 import math
 import pathlib
@@ -78,12 +79,16 @@ def _check_finite(rows, folder):
     for key, value in row.items():
       if key.endswith('loss') and not np.isfinite(value).any():
         last = folder.latest_step()
-        where = 'there is no checkpoint yet' if last is None else (
-            f'the last checkpoint is of step {last} in {folder.directory}')
+        where = (
+          'there is no checkpoint yet'
+          if last is None
+          else (f'the last checkpoint is of step {last} in {folder.directory}')
+        )
         raise Diverged(
-            f'{key} is {np.ravel(value)[0]} at step {row["step"]}; {where}. '
-            f'The same command would end in the same step: use a lower '
-            f'learning rate, gradient clipping, or another seed.')
+          f'{key} is {np.ravel(value)[0]} at step {row["step"]}; {where}. '
+          f'The same command would end in the same step: use a lower '
+          f'learning rate, gradient clipping, or another seed.'
+        )
 
 
 def _recorder(directory, num_steps, options, report):
@@ -92,17 +97,28 @@ def _recorder(directory, num_steps, options, report):
 
   def record(rows, seconds):
     step = rows[-1]['step']
-    logged = [row for row in rows
-              if row['step'] % options.log_every == 0
-              or row['step'] == num_steps]
+    logged = [
+      row
+      for row in rows
+      if row['step'] % options.log_every == 0 or row['step'] == num_steps
+    ]
     metrics_lib.append(directory / 'metrics.jsonl', logged)
     if board is not None:
       for row in logged:
         board(row)
     speed = len(rows) / max(seconds, 1e-9)
-    metrics_lib.append(directory / 'timings.jsonl', [{
-        'step': step, 'num_steps': num_steps, 'num_updates': len(rows),
-        'seconds': seconds, 'time': time.time()}])
+    metrics_lib.append(
+      directory / 'timings.jsonl',
+      [
+        {
+          'step': step,
+          'num_steps': num_steps,
+          'num_updates': len(rows),
+          'seconds': seconds,
+          'time': time.time(),
+        }
+      ],
+    )
     report(step, speed, rows[-1])
 
   return record
@@ -114,8 +130,10 @@ def _advance(update, state, keys, step, stop):
   for t in range(step, stop):
     state, row = update(state, keys, np.int32(t))
     pending.append(row)
-  rows = [{'step': step + 1 + i, **row}
-          for i, row in enumerate(jax.device_get(pending))]
+  rows = [
+    {'step': step + 1 + i, **row}
+    for i, row in enumerate(jax.device_get(pending))
+  ]
   return state, rows
 
 
@@ -133,15 +151,15 @@ def _next(step, *periods):
 
 
 def loop(
-    key: Key,
-    search: Search,
-    batches: Callable[[Key, jax.Array], Batch] | None,
-    num_steps: int,
-    directory: str | pathlib.Path,
-    options: Options | None = None,
-    snapshot: Callable[[State], dict[str, jax.Array]] | None = None,
-    report: Callable[[int, float, dict[str, Any]], None] | None = None,
-    visit: Callable[[int, State], None] | None = None,
+  key: Key,
+  search: Search,
+  batches: Callable[[Key, jax.Array], Batch] | None,
+  num_steps: int,
+  directory: str | pathlib.Path,
+  options: Options | None = None,
+  snapshot: Callable[[State], dict[str, jax.Array]] | None = None,
+  report: Callable[[int, float, dict[str, Any]], None] | None = None,
+  visit: Callable[[int, State], None] | None = None,
 ) -> State:
   """Run a search, or continue it where it was stopped.
 
@@ -180,13 +198,17 @@ def loop(
 
   def store_snapshot(step, state):
     if draw is not None:
-      metrics_lib.append(directory / 'snapshots.jsonl',
-                         [{'step': step, **jax.device_get(draw(state))}])
+      metrics_lib.append(
+        directory / 'snapshots.jsonl',
+        [{'step': step, **jax.device_get(draw(state))}],
+      )
 
   with checkpoint.manager(
-      directory / 'checkpoints', options.keep_checkpoints) as folder:
+    directory / 'checkpoints', options.keep_checkpoints
+  ) as folder:
     step, state = _start(
-        folder, lambda key: _strong(search.init(key)), init_key)
+      folder, lambda key: _strong(search.init(key)), init_key
+    )
     _rewind(directory, step)
     if step == 0:
       store_snapshot(0, state)

@@ -5,6 +5,7 @@ an uninterrupted one write the same bytes. Numbers that are not finite are
 written as the strings 'NaN', 'Infinity' and '-Infinity', which keeps every line
 strict JSON; float32 values are written with the digits that identify them.
 """
+
 from collections.abc import Callable, Iterable, Mapping
 import importlib.util
 import json
@@ -52,7 +53,8 @@ def _numbers(value):
 def dumps(value: Any, indent: int | None = None) -> str:
   """Return strict JSON of numbers, arrays and containers of them."""
   return json.dumps(
-      _plain(value), indent=indent, sort_keys=indent is None, allow_nan=False)
+    _plain(value), indent=indent, sort_keys=indent is None, allow_nan=False
+  )
 
 
 def loads(text: str) -> Any:
@@ -103,7 +105,7 @@ def read(path: pathlib.Path, last: int | None = None) -> list[Row]:
   if not path.exists():
     return []
   text = path.read_bytes()
-  lines = text[:text.rfind(b'\n') + 1].splitlines()
+  lines = text[: text.rfind(b'\n') + 1].splitlines()
   return [loads(line) for line in (lines[-last:] if last else lines)]
 
 
@@ -129,16 +131,19 @@ def truncate(path: pathlib.Path, step: int) -> None:
 def column(rows: Iterable[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
   """Return the steps [T] and values [T, ...] of one metric."""
   rows = [row for row in rows if name in row]
-  return (np.asarray([row['step'] for row in rows]),
-          np.asarray([row[name] for row in rows], float))
+  return (
+    np.asarray([row['step'] for row in rows]),
+    np.asarray([row[name] for row in rows], float),
+  )
 
 
 def require_tensorboard() -> None:
   """Raise a ValueError that says what to install if tensorboardX is absent."""
   if importlib.util.find_spec('tensorboardX') is None:
     raise ValueError(
-        'config.tensorboard needs tensorboardX: pip install tensorboardX, or '
-        'set config.tensorboard = False (metrics.jsonl is always written).')
+      'config.tensorboard needs tensorboardX: pip install tensorboardX, or '
+      'set config.tensorboard = False (metrics.jsonl is always written).'
+    )
 
 
 def tensorboard(directory: pathlib.Path) -> Callable[[Row], None]:
@@ -175,9 +180,13 @@ def times(workdir: pathlib.Path) -> list[tuple[str, int, float]]:
   Args:
     workdir: a run folder.
   """
-  phases = [(path.parent.name, read(path))
-            for path in workdir.glob('*/timings.jsonl')]
+  phases = [
+    (path.parent.name, read(path)) for path in workdir.glob('*/timings.jsonl')
+  ]
   phases = sorted(
-      (item for item in phases if item[1]), key=lambda item: item[1][0]['time'])
-  return [(name, rows[-1]['step'], sum(row['seconds'] for row in rows))
-          for name, rows in phases]
+    (item for item in phases if item[1]), key=lambda item: item[1][0]['time']
+  )
+  return [
+    (name, rows[-1]['step'], sum(row['seconds'] for row in rows))
+    for name, rows in phases
+  ]

@@ -1,4 +1,5 @@
 """Finds the factory that a config names, and lists what exists if it cannot."""
+
 from collections.abc import Callable, Iterable
 import difflib
 import importlib
@@ -13,20 +14,26 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
   close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
   hint = ' Did you mean ' + ' or '.join(map(repr, close)) + '?' if close else ''
   return ValueError(
-      f'Unknown {kind} {name!r}.{hint} Known: {", ".join(known) or "none"}.')
+    f'Unknown {kind} {name!r}.{hint} Known: {", ".join(known) or "none"}.'
+  )
 
 
 def _children(package):
   """Names of the modules in a package."""
-  return [m.name for m in pkgutil.iter_modules(getattr(package, '__path__', ()))
-          if not m.name.startswith('_')]
+  return [
+    m.name
+    for m in pkgutil.iter_modules(getattr(package, '__path__', ()))
+    if not m.name.startswith('_')
+  ]
 
 
 def _factories(module):
   """Names of the public functions that a module offers."""
   public = getattr(module, '__all__', None) or [
-      key for key, value in vars(module).items()
-      if inspect.isfunction(value) and value.__module__ == module.__name__]
+    key
+    for key, value in vars(module).items()
+    if inspect.isfunction(value) and value.__module__ == module.__name__
+  ]
   return [key for key in public if not key.startswith('_')]
 
 
@@ -40,14 +47,15 @@ def _import(path, name):
     parent, _, child = error.name.rpartition('.')
     if not parent:
       raise ValueError(
-          f'Cannot import {child!r} for name={name!r}. Is it installed?'
+        f'Cannot import {child!r} for name={name!r}. Is it installed?'
       ) from None
     package = importlib.import_module(parent)
     known = _children(package)
     if not known:
       raise ValueError(
-          f'{parent!r} in name={name!r} is a module, not a package. It has: '
-          f'{", ".join(_factories(package))}.') from None
+        f'{parent!r} in name={name!r} is a module, not a package. It has: '
+        f'{", ".join(_factories(package))}.'
+      ) from None
     raise unknown(f'module in {parent}', child, known) from None
 
 
@@ -73,5 +81,6 @@ def resolve(name: str) -> Callable[..., Any]:
   factory = getattr(module, attribute, None)
   if attribute.startswith('_') or not callable(factory):
     raise unknown(
-        f'name in {path}', attribute, _factories(module) or _children(module))
+      f'name in {path}', attribute, _factories(module) or _children(module)
+    )
   return factory

@@ -1,4 +1,5 @@
 """The phases of a job, each a `Search` in a loop and a folder of its own."""
+
 import pathlib
 from typing import Any, NamedTuple
 
@@ -25,20 +26,24 @@ class Job(NamedTuple):
 def _keys(config):
   """One key for each use of randomness outside of the phases."""
   names = ('search', 'best', 'random', 'evaluate', 'final')
-  return dict(zip(names, jax.random.split(
-      jax.random.key(config['seed']), len(names))))
+  return dict(
+    zip(names, jax.random.split(jax.random.key(config['seed']), len(names)))
+  )
 
 
 def _options(config, **changes):
-  return loop.Options(**{
-      key: config[key] for key in loop.Options._fields} | changes)
+  return loop.Options(
+    **{key: config[key] for key in loop.Options._fields} | changes
+  )
 
 
 def _arch_params(state):
   """The default snapshot: architecture parameters, one array a group."""
   leaves = jax.tree_util.tree_leaves_with_path(state.arch_params)
-  return {jax.tree_util.keystr(path, simple=True, separator='.') or 'alphas': x
-          for path, x in leaves}
+  return {
+    jax.tree_util.keystr(path, simple=True, separator='.') or 'alphas': x
+    for path, x in leaves
+  }
 
 
 def _snapshot(parts, search, key):
@@ -74,14 +79,22 @@ def search(job: Job) -> Arch:
 
   def visit(step, state):
     del step
-    export.write(job.workdir / 'best' / 'search.json', export.result(
-        *found(state), num_seeds, config['top_k']))
+    export.write(
+      job.workdir / 'best' / 'search.json',
+      export.result(*found(state), num_seeds, config['top_k']),
+    )
 
   folder.event(job.workdir, 'phase', phase='search')
   state = loop.loop(
-      keys['search'], method, job.parts.get('batches'), config['num_steps'],
-      job.workdir / 'search', _options(config),
-      _snapshot(job.parts, method, keys['search']), visit=visit)
+    keys['search'],
+    method,
+    job.parts.get('batches'),
+    config['num_steps'],
+    job.workdir / 'search',
+    _options(config),
+    _snapshot(job.parts, method, keys['search']),
+    visit=visit,
+  )
   visit(config['num_steps'], state)
   return found(state)[0]
 
@@ -105,13 +118,17 @@ def contenders(job: Job, found: Arch) -> tuple[Arch, list[Row]]:
   drawn = jax.jit(jax.vmap(job.parts['space'].sample))(keys)
   archs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), found, drawn)
   return archs, rows + [
-      {'name': 'random', 'seed': seed} for seed in range(num_random)]
+    {'name': 'random', 'seed': seed} for seed in range(num_random)
+  ]
 
 
 def _per_row(row, num_rows):
   """The entries of a row of metrics that hold one number a network."""
-  return {key: np.asarray(value) for key, value in row.items()
-          if np.shape(value) == (num_rows,)}
+  return {
+    key: np.asarray(value)
+    for key, value in row.items()
+    if np.shape(value) == (num_rows,)
+  }
 
 
 def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
@@ -130,11 +147,17 @@ def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
   """
   options, section = settings.split_evaluation(job.config['evaluation'])
   parts = job.parts | {
-      'num_steps': options['num_steps'], 'archs': archs, 'rows': rows}
+    'num_steps': options['num_steps'],
+    'archs': archs,
+    'rows': rows,
+  }
   built = build.build(section, **parts)
   search, final = (built, None) if isinstance(built, Search) else built
-  batches = job.parts.get('batches') if options['batches'] is None else (
-      build.build(options['batches'], **parts))
+  batches = (
+    job.parts.get('batches')
+    if options['batches'] is None
+    else (build.build(options['batches'], **parts))
+  )
   return search, final, batches
 
 
@@ -161,13 +184,25 @@ def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
   folder.event(job.workdir, 'phase', phase='evaluate')
   directory = job.workdir / 'evaluate'
   state = loop.loop(
-      keys['evaluate'], search, batches, options['num_steps'], directory,
-      _options(job.config, checkpoint_every=None, eval_every=None))
+    keys['evaluate'],
+    search,
+    batches,
+    options['num_steps'],
+    directory,
+    _options(job.config, checkpoint_every=None, eval_every=None),
+  )
   last = metrics.read(directory / 'metrics.jsonl', last=1)[-1]
-  numbers = _per_row(last, len(rows)) if final is None else _per_row(
-      jax.device_get(jax.jit(final)(keys['final'], state)), len(rows))
-  return [row | {key: value[i] for key, value in numbers.items()}
-          for i, row in enumerate(rows)]
+  numbers = (
+    _per_row(last, len(rows))
+    if final is None
+    else _per_row(
+      jax.device_get(jax.jit(final)(keys['final'], state)), len(rows)
+    )
+  )
+  return [
+    row | {key: value[i] for key, value in numbers.items()}
+    for i, row in enumerate(rows)
+  ]
 
 
 def _column(described):
@@ -197,12 +232,15 @@ def describe(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
     columns[name] = np.asarray(batching.map_archs(_column(described), archs))
     if columns[name].shape != (len(rows),):
       raise ValueError(
-          f'config.describe.{name} must give one number an architecture, got '
-          f'shape {columns[name].shape[1:]}.')
+        f'config.describe.{name} must give one number an architecture, got '
+        f'shape {columns[name].shape[1:]}.'
+      )
   return [
-      row | {name: values[i] for name, values in columns.items()}
-      | {'arch': export.to_json(export.at(archs, i))}
-      for i, row in enumerate(rows)]
+    row
+    | {name: values[i] for name, values in columns.items()}
+    | {'arch': export.to_json(export.at(archs, i))}
+    for i, row in enumerate(rows)
+  ]
 
 
 def search_metrics(job: Job, rows: list[Row]) -> list[Row]:
@@ -222,5 +260,8 @@ def search_metrics(job: Job, rows: list[Row]) -> list[Row]:
     last = {key: [value] for key, value in last.items()}
   numbers = _per_row(last, num_seeds)
   return [
-      row | {key: value[row['seed']] for key, value in numbers.items()}
-      if row['name'] == 'found' else row for row in rows]
+    row | {key: value[row['seed']] for key, value in numbers.items()}
+    if row['name'] == 'found'
+    else row
+    for row in rows
+  ]

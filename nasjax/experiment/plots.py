@@ -3,6 +3,7 @@
 Every function returns a figure of its own; nothing depends on a display or on
 matplotlib's global state.
 """
+
 from collections.abc import Mapping, Sequence
 import io
 from typing import Any
@@ -18,8 +19,13 @@ _COLOURS = ('#2f6db3', '#c2543a', '#3d8b57', '#8a5aa8', '#b8860b', '#4a9aa5')
 def png(drawing: figure.Figure, dots_per_inch: int = 110) -> bytes:
   """Return a figure as the bytes of a PNG file."""
   buffer = io.BytesIO()
-  drawing.savefig(buffer, format='png', dpi=dots_per_inch, bbox_inches='tight',
-                  facecolor='white')
+  drawing.savefig(
+    buffer,
+    format='png',
+    dpi=dots_per_inch,
+    bbox_inches='tight',
+    facecolor='white',
+  )
   return buffer.getvalue()
 
 
@@ -34,12 +40,12 @@ def _style(axes, title, xlabel, ylabel):
   axes.set_ylabel(ylabel, fontsize=8)
   axes.tick_params(labelsize=8)
   axes.spines[['top', 'right']].set_visible(False)
-  axes.grid(alpha=.25, linewidth=.6)
+  axes.grid(alpha=0.25, linewidth=0.6)
   return axes
 
 
 def curves(
-    rows: Sequence[Mapping[str, Any]], names: Sequence[str], title: str = ''
+  rows: Sequence[Mapping[str, Any]], names: Sequence[str], title: str = ''
 ) -> figure.Figure:
   """Draw metrics over steps; of several seeds the mean and one deviation.
 
@@ -62,14 +68,20 @@ def curves(
     mean = np.where(np.isfinite(value).any(1), mean, np.nan)
     axes.plot(steps, mean, color=colour, linewidth=1.4, label=name)
     if value.shape[1] > 1:
-      axes.fill_between(steps, mean - spread, mean + spread, color=colour,
-                        alpha=.18, linewidth=0)
+      axes.fill_between(
+        steps,
+        mean - spread,
+        mean + spread,
+        color=colour,
+        alpha=0.18,
+        linewidth=0,
+      )
   axes.legend(fontsize=8, frameon=False)
   return axes.figure
 
 
 def heat_map(
-    steps: Any, values: Any, title: str = '', labels: Sequence[str] = ()
+  steps: Any, values: Any, title: str = '', labels: Sequence[str] = ()
 ) -> figure.Figure:
   """Draw how the weights of choices change over a search.
 
@@ -89,28 +101,45 @@ def heat_map(
     values = values / values.sum(-1, keepdims=True)
   num_steps, num_decisions, num_options = values.shape
   rows = values.reshape(num_steps, -1).T
-  axes = _axes(title, 'step', 'decision',
-               (5.6, min(12, 1.2 + .11 * len(rows))))
+  axes = _axes(
+    title, 'step', 'decision', (5.6, min(12, 1.2 + 0.11 * len(rows)))
+  )
   image = axes.pcolormesh(
-      np.arange(num_steps + 1), np.arange(len(rows) + 1), rows, cmap='viridis',
-      vmin=0, vmax=max(float(rows.max()), 1e-9), rasterized=True)
+    np.arange(num_steps + 1),
+    np.arange(len(rows) + 1),
+    rows,
+    cmap='viridis',
+    vmin=0,
+    vmax=max(float(rows.max()), 1e-9),
+    rasterized=True,
+  )
   axes.invert_yaxis()
-  axes.hlines(np.arange(1, num_decisions) * num_options, 0, num_steps,
-              color='white', linewidth=.8)
+  axes.hlines(
+    np.arange(1, num_decisions) * num_options,
+    0,
+    num_steps,
+    color='white',
+    linewidth=0.8,
+  )
   shown = np.unique(
-      np.linspace(0, num_steps - 1, min(6, num_steps)).astype(int))
-  axes.set_xticks(shown + .5, [str(int(np.asarray(steps)[i])) for i in shown])
-  axes.set_yticks((np.arange(num_decisions) + .5) * num_options,
-                  [str(i) for i in range(num_decisions)])
+    np.linspace(0, num_steps - 1, min(6, num_steps)).astype(int)
+  )
+  axes.set_xticks(shown + 0.5, [str(int(np.asarray(steps)[i])) for i in shown])
+  axes.set_yticks(
+    (np.arange(num_decisions) + 0.5) * num_options,
+    [str(i) for i in range(num_decisions)],
+  )
   if len(labels) == num_options and num_decisions == 1:
-    axes.set_yticks(np.arange(num_options) + .5, labels)
+    axes.set_yticks(np.arange(num_options) + 0.5, labels)
   axes.figure.colorbar(image, ax=axes).ax.tick_params(labelsize=7)
   return axes.figure
 
 
 def scatter(
-    groups: Mapping[str, tuple[Any, Any]], xlabel: str, ylabel: str,
-    title: str = '',
+  groups: Mapping[str, tuple[Any, Any]],
+  xlabel: str,
+  ylabel: str,
+  title: str = '',
 ) -> figure.Figure:
   """Draw groups of points, such as accuracy over parameters.
 
@@ -125,14 +154,15 @@ def scatter(
   """
   axes = _axes(title, xlabel, ylabel)
   for (name, (x, y)), colour in zip(groups.items(), _COLOURS * len(groups)):
-    axes.scatter(x, y, s=22, color=colour, alpha=.75, linewidths=0, label=name)
+    axes.scatter(x, y, s=22, color=colour, alpha=0.75, linewidths=0, label=name)
   axes.legend(fontsize=8, frameon=False)
   return axes.figure
 
 
 def panels(
-    values: Mapping[str, Mapping[str, tuple[Any, Any]]], xlabel: str,
-    title: str = '',
+  values: Mapping[str, Mapping[str, tuple[Any, Any]]],
+  xlabel: str,
+  title: str = '',
 ) -> figure.Figure:
   """Draw quantities of different units above each other, over one axis.
 
@@ -146,7 +176,8 @@ def panels(
     The figure. A name has the same colour in all panels.
   """
   drawing = figure.Figure(
-      figsize=(5.6, .6 + 1.7 * len(values)), layout='constrained')
+    figsize=(5.6, 0.6 + 1.7 * len(values)), layout='constrained'
+  )
   rows = drawing.subplots(len(values), sharex=True, squeeze=False)[:, 0]
   names = list(dict.fromkeys(n for lines in values.values() for n in lines))
   colours = dict(zip(names, _COLOURS * len(names)))
@@ -155,8 +186,14 @@ def panels(
     for name, (x, y) in lines.items():
       mean, spread = np.mean(y, -1), np.std(y, -1)
       axes.plot(x, mean, color=colours[name], linewidth=1.4, label=name)
-      axes.fill_between(x, mean - spread, mean + spread, alpha=.18,
-                        color=colours[name], linewidth=0)
+      axes.fill_between(
+        x,
+        mean - spread,
+        mean + spread,
+        alpha=0.18,
+        color=colours[name],
+        linewidth=0,
+      )
   rows[0].set_title(title, fontsize=10)
   rows[0].legend(fontsize=8, frameon=False)
   rows[-1].set_xlabel(xlabel, fontsize=8)

@@ -1,4 +1,5 @@
 """One line that says how far a run is, how fast, and when it will be done."""
+
 from collections.abc import Callable, Mapping
 import math
 import sys
@@ -49,8 +50,9 @@ def values(row: Mapping[str, Any], limit: int = 4) -> str:
   """
   # Those that people look for come first.
   names = sorted(
-      (key for key in row if key != 'step'),
-      key=lambda key: not key.endswith(('best', 'loss', 'accuracy', 'score')))
+    (key for key in row if key != 'step'),
+    key=lambda key: not key.endswith(('best', 'loss', 'accuracy', 'score')),
+  )
   words = []
   for key in names[:limit]:
     value = np.asarray(row[key], float)
@@ -60,7 +62,7 @@ def values(row: Mapping[str, Any], limit: int = 4) -> str:
 
 
 def line(
-    name: str, step: int, num_steps: int, speed: float, row: Mapping[str, Any]
+  name: str, step: int, num_steps: int, speed: float, row: Mapping[str, Any]
 ) -> str:
   """Return the progress line.
 
@@ -76,13 +78,17 @@ def line(
   """
   left = (num_steps - step) / speed if speed > 0 else math.inf
   eta = f'  ETA {duration(left)}' if step < num_steps else ''
-  return (f'{name}  {step}/{num_steps}  {100 * step // max(num_steps, 1)}%  '
-          f'{rate(speed)}{eta}  {values(row)}').rstrip()
+  return (
+    f'{name}  {step}/{num_steps}  {100 * step // max(num_steps, 1)}%  '
+    f'{rate(speed)}{eta}  {values(row)}'
+  ).rstrip()
 
 
 def reporter(
-    name: str, num_steps: int, stream: TextIO | None = None,
-    quiet_seconds: float = 60.0,
+  name: str,
+  num_steps: int,
+  stream: TextIO | None = None,
+  quiet_seconds: float = 60.0,
 ) -> Callable[[int, float, Mapping[str, Any]], None]:
   """Return a function that shows the progress of a phase.
 

@@ -6,6 +6,7 @@ t-test, which does not take the two spreads to be equal:
   B. L. Welch, The generalization of 'Student's' problem when several different
   population variances are involved, 1947, https://doi.org/10.1093/biomet/34.1-2.28
 """
+
 from collections.abc import Mapping, Sequence
 import csv
 import math
@@ -25,9 +26,12 @@ _LABELS = ('name', 'seed', 'repeat')
 def columns(rows: Sequence[Row]) -> list[str]:
   """Return the names of all columns that hold single numbers or labels."""
   names = dict.fromkeys(key for row in rows for key in row)
-  return [name for name in names
-          if all(np.ndim(row.get(name)) == 0 for row in rows)
-          and not any(isinstance(row.get(name), Mapping) for row in rows)]
+  return [
+    name
+    for name in names
+    if all(np.ndim(row.get(name)) == 0 for row in rows)
+    and not any(isinstance(row.get(name), Mapping) for row in rows)
+  ]
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
@@ -47,8 +51,11 @@ def difference(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
   if np.ptp(a) == 0 and np.ptp(b) == 0:
     return {'difference': delta, 'low': delta, 'high': delta}
   interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-  return {'difference': delta, 'low': float(interval.low),
-          'high': float(interval.high)}
+  return {
+    'difference': delta,
+    'low': float(interval.low),
+    'high': float(interval.high),
+  }
 
 
 def _group_means(rows, column):
@@ -58,8 +65,10 @@ def _group_means(rows, column):
     if row.get(column) is not None:
       networks = groups.setdefault(row['name'], {})
       networks.setdefault(row.get('seed'), []).append(row[column])
-  return {name: [float(np.mean(v)) for v in networks.values()]
-          for name, networks in groups.items()}
+  return {
+    name: [float(np.mean(v)) for v in networks.values()]
+    for name, networks in groups.items()
+  }
 
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
@@ -79,12 +88,19 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
       continue
     groups = _group_means(rows, column)
     summary[column] = {
-        name: {'mean': np.mean(v), 'std': np.std(v, ddof=1) if v[1:] else 0.0,
-               'min': min(v), 'max': max(v), 'n': len(v)}
-        for name, v in groups.items()}
+      name: {
+        'mean': np.mean(v),
+        'std': np.std(v, ddof=1) if v[1:] else 0.0,
+        'min': min(v),
+        'max': max(v),
+        'n': len(v),
+      }
+      for name, v in groups.items()
+    }
     if {'found', 'random'} <= groups.keys():
       summary[column]['found - random'] = difference(
-          groups['found'], groups['random'])
+        groups['found'], groups['random']
+      )
   return summary
 
 
@@ -93,7 +109,8 @@ def show(value: Any) -> str:
   if isinstance(value, str | bool | None.__class__):
     return '' if value is None else str(value)
   if isinstance(value, int | np.integer) or (
-      math.isfinite(value) and abs(value) >= 1e4):
+    math.isfinite(value) and abs(value) >= 1e4
+  ):
     return f'{value:,.0f}'
   return f'{value:.4g}'
 
@@ -103,8 +120,9 @@ def grid(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
   cells = [list(header)] + [[show(value) for value in line] for line in lines]
   widths = [max(map(len, column)) for column in zip(*cells)]
   return '\n'.join(
-      '  '.join(cell.rjust(width) for cell, width in zip(line, widths)).rstrip()
-      for line in cells)
+    '  '.join(cell.rjust(width) for cell, width in zip(line, widths)).rstrip()
+    for line in cells
+  )
 
 
 def summary_lines(summary: Mapping[str, Any]) -> list[list[Any]]:
@@ -120,13 +138,30 @@ def summary_lines(summary: Mapping[str, Any]) -> list[list[Any]]:
   for column, groups in summary.items():
     for name, s in groups.items():
       if 'mean' in s:
-        lines.append([column, name, show(s['mean']), show(s['std']), s['n'],
-                      f'{show(s["min"])} to {show(s["max"])}'])
+        lines.append(
+          [
+            column,
+            name,
+            show(s['mean']),
+            show(s['std']),
+            s['n'],
+            f'{show(s["min"])} to {show(s["max"])}',
+          ]
+        )
       else:
         known = math.isfinite(s['low'])
-        lines.append([column, name, show(s['difference']), '', '',
-                      f'95 % CI {show(s["low"])} to {show(s["high"])} (Welch)'
-                      if known else 'too few networks for an interval'])
+        lines.append(
+          [
+            column,
+            name,
+            show(s['difference']),
+            '',
+            '',
+            f'95 % CI {show(s["low"])} to {show(s["high"])} (Welch)'
+            if known
+            else 'too few networks for an interval',
+          ]
+        )
   return lines
 
 
@@ -139,13 +174,15 @@ def text(rows: Sequence[Row], summary: Mapping[str, Any]) -> str:
   table = grid(SUMMARY_HEADER, summary_lines(summary))
   if len(rows) > _MAX_ROWS:
     return table + f'\n\nAll {len(rows)} networks are in results.csv.'
-  return grid(
-      names, [[row.get(name) for name in names] for row in rows]
-  ) + '\n\n' + table
+  return (
+    grid(names, [[row.get(name) for name in names] for row in rows])
+    + '\n\n'
+    + table
+  )
 
 
 def write(
-    workdir: pathlib.Path, rows: Sequence[Row], summary: Mapping[str, Any]
+  workdir: pathlib.Path, rows: Sequence[Row], summary: Mapping[str, Any]
 ) -> None:
   """Write results.json (everything) and results.csv (the rows).
 
@@ -155,7 +192,8 @@ def write(
     summary: from `summarise`.
   """
   metrics.write_json(
-      workdir / 'results.json', {'rows': rows, 'summary': summary})
+    workdir / 'results.json', {'rows': rows, 'summary': summary}
+  )
   names = columns(rows)
   with open(workdir / 'results.csv', 'w', newline='') as file:
     writer = csv.writer(file)

@@ -16,6 +16,7 @@ it, by name. Only `search` is required.
   evaluation   trains what was found beside random architectures; besides the
                arguments of its factory it has the keys of `EVALUATION`
 """
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,24 +24,36 @@ from nasjax.experiment import build, names
 
 # name: (type, default or None where it is required or depends on num_steps)
 SCALARS = {
-    'seed': (int, 0),
-    'num_seeds': (int, 1),  # independent repetitions of the search
-    'num_steps': (int, None),
-    'seed_batch_size': (int, None),  # seeds in one vmap: all for tables
-    'num_random': (int, 0),  # random architectures to compare with
-    'top_k': (int, 10),  # architectures to export for each seed
-    'arch_batch_size': (int, None),
-    'eval_every': (int, None),
-    'log_every': (int, 1),
-    'checkpoint_every': (int, None),
-    'keep_checkpoints': (int, 3),
-    'tensorboard': (bool, False),
-    'spec': (str, None),  # file of architectures to train, instead of a search
+  'seed': (int, 0),
+  'num_seeds': (int, 1),  # independent repetitions of the search
+  'num_steps': (int, None),
+  'seed_batch_size': (int, None),  # seeds in one vmap: all for tables
+  'num_random': (int, 0),  # random architectures to compare with
+  'top_k': (int, 10),  # architectures to export for each seed
+  'arch_batch_size': (int, None),
+  'eval_every': (int, None),
+  'log_every': (int, 1),
+  'checkpoint_every': (int, None),
+  'keep_checkpoints': (int, 3),
+  'tensorboard': (bool, False),
+  'spec': (str, None),  # file of architectures to train, instead of a search
 }
 SECTIONS = (
-    'data', 'batches', 'space', 'network', 'distribution', 'optimizer',
-    'init_params', 'loss', 'estimator', 'strategy', 'search', 'snapshot',
-    'describe', 'evaluation')
+  'data',
+  'batches',
+  'space',
+  'network',
+  'distribution',
+  'optimizer',
+  'init_params',
+  'loss',
+  'estimator',
+  'strategy',
+  'search',
+  'snapshot',
+  'describe',
+  'evaluation',
+)
 # Keys of the evaluation section that the job itself reads.
 EVALUATION = {'num_steps': None, 'num_repeats': 1, 'batches': None}
 _MAY_BE_ZERO = ('seed', 'num_random')
@@ -62,8 +75,10 @@ def plain(config: Any) -> dict[str, Any]:
     config = config.to_dict()
   if not isinstance(config, Mapping):
     raise ValueError(f'A config must be a mapping, got {type(config)}.')
-  return {key: plain(value) if isinstance(value, Mapping) else value
-          for key, value in config.items()}
+  return {
+    key: plain(value) if isinstance(value, Mapping) else value
+    for key, value in config.items()
+  }
 
 
 def _check_scalar(key, value):
@@ -71,8 +86,7 @@ def _check_scalar(key, value):
   if value is None and default is None and key != 'num_steps':
     return
   if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-    raise ValueError(
-        f'config.{key} must be {kind.__name__}, got {value!r}.')
+    raise ValueError(f'config.{key} must be {kind.__name__}, got {value!r}.')
   low = 0 if key in _MAY_BE_ZERO else 1
   if kind is int and value < low:
     raise ValueError(f'config.{key} must be at least {low}, got {value}.')
@@ -84,20 +98,21 @@ def _check_evaluation(section, parts):
     value = options[key]
     if not isinstance(value, int) or value < 1:
       raise ValueError(
-          f'config.evaluation.{key} must be a positive int, got {value!r}.')
+        f'config.evaluation.{key} must be a positive int, got {value!r}.'
+      )
   if options['batches'] is not None:
     build.check(options['batches'], parts)
   build.check(section, parts + ['archs', 'rows'])
 
 
 def split_evaluation(
-    section: Mapping[str, Any],
+  section: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """Return the job's own keys of the evaluation section, and all others."""
-  return ({key: section.get(key, default)
-           for key, default in EVALUATION.items()},
-          {key: value for key, value in section.items()
-           if key not in EVALUATION})
+  return (
+    {key: section.get(key, default) for key, default in EVALUATION.items()},
+    {key: value for key, value in section.items() if key not in EVALUATION},
+  )
 
 
 def check(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,16 +130,19 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
   for key in config:
     if key not in SCALARS and key not in SECTIONS:
       raise names.unknown('config key', key, (*SCALARS, *SECTIONS))
-  resolved = {key: config.get(key, default)
-              for key, (_, default) in SCALARS.items()}
+  resolved = {
+    key: config.get(key, default) for key, (_, default) in SCALARS.items()
+  }
   for key, value in resolved.items():
     _check_scalar(key, value)
-  sections = {key: config[key] for key in SECTIONS
-              if config.get(key) is not None}
+  sections = {
+    key: config[key] for key in SECTIONS if config.get(key) is not None
+  }
   if 'search' not in sections:
     raise ValueError(
-        'The config has no section "search". It has: '
-        f'{", ".join(sections) or "no section"}.')
+      'The config has no section "search". It has: '
+      f'{", ".join(sections) or "no section"}.'
+    )
   parts = list(SCALARS)
   for key, section in sections.items():
     try:
@@ -140,7 +158,9 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
   if resolved['spec'] is not None and 'evaluation' not in sections:
     raise ValueError('Training of config.spec needs config.evaluation.')
   if (resolved['num_random'] or 'evaluation' in sections) and (
-      'space' not in sections):
+    'space' not in sections
+  ):
     raise ValueError(
-        'Random architectures and an evaluation need config.space.')
+      'Random architectures and an evaluation need config.space.'
+    )
   return resolved | sections

@@ -1,4 +1,5 @@
 """Networks that accept an architecture in any of its forms."""
+
 from nasjax.networks.cell import Cell
 from nasjax.networks.darts import Darts
 from nasjax.networks.loss import classification_loss
@@ -6,10 +7,10 @@ from nasjax.networks.nasbench201 import NasBench201
 from nasjax.networks.operations import OPERATIONS, Site
 
 __all__ = [
-    'Cell',
-    'Darts',
-    'NasBench201',
-    'OPERATIONS',
-    'Site',
-    'classification_loss',
+  'Cell',
+  'Darts',
+  'NasBench201',
+  'OPERATIONS',
+  'Site',
+  'classification_loss',
 ]

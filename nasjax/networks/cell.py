@@ -6,6 +6,7 @@ program of an edge is compiled once. With static choices the cell is unrolled
 and `none` vanishes; initialised so, only the chosen operations own weights, and
 applied to slots, it uses the chosen ones.
 """
+
 import chex
 from flax import linen as nn
 import jax
@@ -37,11 +38,11 @@ class Cell(nn.Module):
 
   @nn.compact
   def __call__(
-      self,
-      choices: Arch,
-      inputs: chex.Array,
-      train: bool = True,
-      drop_path: chex.Numeric | None = None,
+    self,
+    choices: Arch,
+    inputs: chex.Array,
+    train: bool = True,
+    drop_path: chex.Numeric | None = None,
   ) -> chex.Array:
     """Apply the cell.
 
@@ -64,13 +65,13 @@ class Cell(nn.Module):
 
   def _check(self, choices):
     num_edges, num_options = len(self.edges), len(self.operations)
-    shape = (
-        (len(choices),) if isinstance(choices, tuple) else choices.shape)
+    shape = (len(choices),) if isinstance(choices, tuple) else choices.shape
     if shape not in ((num_edges,), (num_edges, num_options)):
       raise ValueError(
-          f'A cell of {num_edges} edges with {num_options} operations takes '
-          f'choices of shape ({num_edges},), or ({num_edges}, {num_options}) '
-          f'for relaxed ones, got {shape}.')
+        f'A cell of {num_edges} edges with {num_options} operations takes '
+        f'choices of shape ({num_edges},), or ({num_edges}, {num_options}) '
+        f'for relaxed ones, got {shape}.'
+      )
 
   @property
   def num_nodes(self) -> int:
@@ -83,7 +84,8 @@ class Cell(nn.Module):
       return jnp.ones((len(self.edges), 0))
     shape = (len(self.edges), num_examples)
     kept = jax.random.bernoulli(
-        self.make_rng('drop_path'), 1 - drop_path, shape)
+      self.make_rng('drop_path'), 1 - drop_path, shape
+    )
     return kept / (1 - drop_path)
 
   def _stride(self, source):
@@ -96,13 +98,16 @@ class Cell(nn.Module):
     size = 4  # weights do not depend on the size of the image
     x = jnp.zeros((1, size, size, self.site.channels))
     return edges_lib.modules(self.operations, self._site(stride))[name].init(
-        key, x, train=True)
+      key, x, train=True
+    )
 
   def _own(self, slot, init):
     """Own the variables that `init(key)` makes, under the name of the slot."""
     if not self.is_initializing():  # `param` would trace `init` once more
-      return (self.get_variable('params', slot, {}),
-              self.get_variable('batch_stats', slot, {}))
+      return (
+        self.get_variable('params', slot, {}),
+        self.get_variable('batch_stats', slot, {}),
+      )
     params = self.param(slot, lambda key: _collection(init(key), 'params'))
     if not self.site.track:
       return params, {}
@@ -128,15 +133,17 @@ class Cell(nn.Module):
         stride = self._stride(source)
         params, stats = self._of_edge(group, slot, e, name, stride)
         branches = edges_lib.branches(
-            self.operations, self._site(stride), train)
+          self.operations, self._site(stride), train
+        )
         y, stats = branches[choices[e]](params, stats, nodes[source], keep[e])
         if self.site.track and not self._shared(group):
           self._store(f'edge_{e}', stats)
         nodes[target] = y if nodes[target] is None else nodes[target] + y
     stride = self.site.stride
     zero = jnp.zeros_like(inputs[0][:, ::stride, ::stride])
-    return jnp.stack([
-        zero if node is None else node for node in nodes[self.num_inputs:]])
+    return jnp.stack(
+      [zero if node is None else node for node in nodes[self.num_inputs :]]
+    )
 
   def _shared(self, group):
     return self.has_variable('params', f'edges_{group}')
@@ -144,8 +151,9 @@ class Cell(nn.Module):
   def _of_edge(self, group, slot, e, name, stride):
     """Variables of one edge: a slot of all edges', or its own."""
     if not self._shared(group):
-      return self._own(f'edge_{e}', lambda key: {
-          name: self._init_operation(key, name, stride)})
+      return self._own(
+        f'edge_{e}', lambda key: {name: self._init_operation(key, name, stride)}
+      )
     row = lambda leaf: leaf[slot]
     params = jax.tree.map(row, self.get_variable('params', f'edges_{group}'))
     stats = self.get_variable('batch_stats', f'edges_{group}', {})
@@ -174,13 +182,21 @@ class Cell(nn.Module):
     for group, edges in enumerate(self._groups()):
       sources, targets = np.array([self.edges[e] for e in edges]).T
       from_input = stride > 1 and group == 0
-      reads = ops.Port(0, sources) if from_input else ops.Port(
-          inner, sources - offset)
+      reads = (
+        ops.Port(0, sources)
+        if from_input
+        else ops.Port(inner, sources - offset)
+      )
       nodes = self._loop(
-          group, stride if from_input else 1, train, nodes,
-          (choices[np.array(edges)], keep[np.array(edges)]),
-          reads, ops.Port(inner, targets - offset))
-    return nodes[inner][first - offset:]
+        group,
+        stride if from_input else 1,
+        train,
+        nodes,
+        (choices[np.array(edges)], keep[np.array(edges)]),
+        reads,
+        ops.Port(inner, targets - offset),
+      )
+    return nodes[inner][first - offset :]
 
   def _loop(self, group, stride, train, nodes, xs, reads, writes):
     """Run the edges of one group."""
@@ -188,20 +204,27 @@ class Cell(nn.Module):
 
     def init(key):
       one = lambda key: {
-          name: self._init_operation(key, name, stride) for name in names}
+        name: self._init_operation(key, name, stride) for name in names
+      }
       return jax.vmap(one)(jax.random.split(key, len(writes.slots)))
 
     slot = f'edges_{group}'
     params, stats = self._own(slot, init)
     nodes, stats = ops.edge_scan(
-        edges_lib.program(self.operations, self._site(stride), train), nodes,
-        (xs, params, stats), [reads], [writes])
+      edges_lib.program(self.operations, self._site(stride), train),
+      nodes,
+      (xs, params, stats),
+      [reads],
+      [writes],
+    )
     self._store(slot, stats)
     return nodes
 
 
 def _collection(variables, name):
   """Pick one collection of every operation that has it."""
-  return {operation: collections[name]
-          for operation, collections in variables.items()
-          if collections.get(name)}
+  return {
+    operation: collections[name]
+    for operation, collections in variables.items()
+    if collections.get(name)
+  }

@@ -3,6 +3,7 @@
 Counted are the multiply-adds of convolutions and linear layers for one example,
 without normalisation, pooling and biases, as the tables of the papers do.
 """
+
 import collections
 from collections.abc import Callable
 import math
@@ -56,22 +57,26 @@ def count(module: nn.Module, *args: Any, train: bool = False) -> Cost:
   def count_layer(call, args, kwargs, context):
     output = call(*args, **kwargs)
     if context.method_name == '__call__':
-      macs.append(_layer_macs(context.module, args[0], output)
-                  if args and hasattr(args[0], 'shape') else 0)
+      macs.append(
+        _layer_macs(context.module, args[0], output)
+        if args and hasattr(args[0], 'shape')
+        else 0
+      )
     return output
 
   variables = jax.eval_shape(
-      lambda: module.init(jax.random.key(0), *args, train=train))
+    lambda: module.init(jax.random.key(0), *args, train=train)
+  )
   with nn.intercept_methods(count_layer):
     jax.eval_shape(
-        lambda variables: module.apply(variables, *args, train=train),
-        variables)
+      lambda variables: module.apply(variables, *args, train=train), variables
+    )
   leaves = jax.tree.leaves(variables.get('params', {}))
   return Cost(sum(math.prod(leaf.shape) for leaf in leaves), sum(macs))
 
 
 def darts_cost(
-    network: darts_lib.Darts, input_shape: tuple[int, int, int]
+  network: darts_lib.Darts, input_shape: tuple[int, int, int]
 ) -> Callable[[Arch], Cost]:
   """Return the cost of any architecture of a DARTS network.
 
@@ -91,8 +96,11 @@ def darts_cost(
   tables = {kind: _table(network, kind, input_shape) for kind in _KINDS}
 
   def cost(arch):
-    rows = [choice.select(arch[kind][e], tables[kind][e])
-            for kind in _KINDS for e in range(len(network.edges))]
+    rows = [
+      choice.select(arch[kind][e], tables[kind][e])
+      for kind in _KINDS
+      for e in range(len(network.edges))
+    ]
     params, macs = sum(rows)
     return Cost(fixed.params + params, fixed.macs + macs)
 
@@ -100,7 +108,7 @@ def darts_cost(
 
 
 def darts_params(
-    network: darts_lib.Darts, input_shape: tuple[int, int, int]
+  network: darts_lib.Darts, input_shape: tuple[int, int, int]
 ) -> Callable[[Arch], jax.Array]:
   """Return `(arch) -> f32[]`, the number of parameters; see `darts_cost`."""
   cost = darts_cost(network, input_shape)
@@ -108,7 +116,7 @@ def darts_params(
 
 
 def darts_macs(
-    network: darts_lib.Darts, input_shape: tuple[int, int, int]
+  network: darts_lib.Darts, input_shape: tuple[int, int, int]
 ) -> Callable[[Arch], jax.Array]:
   """Return `(arch) -> f32[]`, multiply-adds of an image; see `darts_cost`."""
   cost = darts_cost(network, input_shape)
@@ -123,8 +131,10 @@ def _table(network, kind, input_shape):
   factories = operations.resolve(network.operations, network.custom_operations)
   reduces = kind == 'reduce'
   cells = collections.Counter(
-      size for i, size in enumerate(_cell_sizes(network, input_shape))
-      if (i in network.reductions) == reduces)
+    size
+    for i, size in enumerate(_cell_sizes(network, input_shape))
+    if (i in network.reductions) == reduces
+  )
   totals = {}  # edges from an input, and others, cost the same throughout
   for from_input in (True, False):
     stride = 2 if reduces and from_input else 1
@@ -133,14 +143,15 @@ def _table(network, kind, input_shape):
       if reduces and not from_input:
         size = [math.ceil(side / 2) for side in size]
       site = operations.Site(
-          channels, stride, network.affine, network.track, network.pool_norm)
+        channels, stride, network.affine, network.track, network.pool_norm
+      )
       x = jnp.zeros((1, *size, channels))
       costs = [count(factory(site), x) for _, factory in factories]
       total += times * np.array(costs)
     totals[from_input] = total
   return jnp.asarray(
-      np.stack([totals[source < 2] for source, _ in network.edges]),
-      jnp.float32)
+    np.stack([totals[source < 2] for source, _ in network.edges]), jnp.float32
+  )
 
 
 def _cell_sizes(network, input_shape):

@@ -6,6 +6,7 @@ choices make the supernet (1,930,618 weights at 16 channels and 8 cells), static
 ones the evaluation network (3,349,342 at 36 channels and 20 cells for DARTS_V2,
 with `affine`, without `pool_norm`), index ones any child in one program.
 """
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +20,15 @@ from nasjax.networks import operations as operations_lib
 from nasjax.types import Arch
 
 OPERATIONS = (
-    'none', 'max_pool_3x3', 'avg_pool_3x3', 'skip_connect', 'sep_conv_3x3',
-    'sep_conv_5x5', 'dil_conv_3x3', 'dil_conv_5x5')
+  'none',
+  'max_pool_3x3',
+  'avg_pool_3x3',
+  'skip_connect',
+  'sep_conv_3x3',
+  'sep_conv_5x5',
+  'dil_conv_3x3',
+  'dil_conv_5x5',
+)
 
 
 class _AuxiliaryHead(nn.Module):
@@ -78,8 +86,10 @@ class Darts(nn.Module):
   def edges(self) -> tuple[tuple[int, int], ...]:
     """`(source, target)` of every edge; 0 and 1 are the cell's inputs."""
     return tuple(
-        (source, target) for target in range(2, 2 + self.num_nodes)
-        for source in range(target))
+      (source, target)
+      for target in range(2, 2 + self.num_nodes)
+      for source in range(target)
+    )
 
   @property
   def reductions(self) -> tuple[int, int]:
@@ -88,11 +98,11 @@ class Darts(nn.Module):
 
   @nn.compact
   def __call__(
-      self,
-      arch: Arch,
-      x: chex.Array,
-      train: bool = True,
-      drop_path: chex.Numeric | None = None,
+    self,
+    arch: Arch,
+    x: chex.Array,
+    train: bool = True,
+    drop_path: chex.Numeric | None = None,
   ) -> chex.Array | tuple[chex.Array, chex.Array]:
     """Return logits `[N, num_classes]` of images `[N, H, W, C]`.
 
@@ -113,13 +123,17 @@ class Darts(nn.Module):
       channels *= 2 if reduction else 1
       inputs = self._preprocess(i, before_last, last, channels, reduced, train)
       nodes = self._cell(i, channels, reduction)(
-          arch['reduce' if reduction else 'normal'], inputs, train, drop_path)
+        arch['reduce' if reduction else 'normal'], inputs, train, drop_path
+      )
       output = jnp.concatenate(list(nodes), axis=-1)
       before_last, last, reduced = last, output, reduction
       if i == self.reductions[1] and self.auxiliary and train:
         auxiliary = _AuxiliaryHead(
-            self.num_classes, 3 if self.stem == 'cifar' else 2,
-            self.stem == 'cifar', name='auxiliary')(output, train)
+          self.num_classes,
+          3 if self.stem == 'cifar' else 2,
+          self.stem == 'cifar',
+          name='auxiliary',
+        )(output, train)
     x = jnp.mean(last, axis=(1, 2))
     logits = layers.Dense(self.num_classes, name='classifier')(x)
     return logits if auxiliary is None else (logits, auxiliary)
@@ -127,12 +141,12 @@ class Darts(nn.Module):
   def _check(self, shape):
     smallest = {'cifar': 4, 'imagenet': 32}
     if self.stem not in smallest:
-      raise ValueError(
-          f'Unknown stem {self.stem!r}. Known: cifar, imagenet.')
+      raise ValueError(f'Unknown stem {self.stem!r}. Known: cifar, imagenet.')
     if min(shape[1:3]) < smallest[self.stem]:
       raise ValueError(
-          f'The {self.stem} stem and two reductions need images of at least '
-          f'{smallest[self.stem]} pixels a side, got {shape[1]}x{shape[2]}.')
+        f'The {self.stem} stem and two reductions need images of at least '
+        f'{smallest[self.stem]} pixels a side, got {shape[1]}x{shape[2]}.'
+      )
 
   def _stem(self, x, train):
     """Return the two inputs of the first cell, and whether the last reduces."""
@@ -153,14 +167,16 @@ class Darts(nn.Module):
     """Bring both inputs of cell i to its channels and size."""
     norm = dict(affine=self.affine, track=self.track)
     older = layers.FactorizedReduce if reduced else layers.ReluConvNorm
-    return jnp.stack([
+    return jnp.stack(
+      [
         older(channels, **norm, name=f'input0_{i}')(before_last, train),
         layers.ReluConvNorm(channels, **norm, name=f'input1_{i}')(last, train),
-    ])
+      ]
+    )
 
   def _cell(self, i, channels, reduction):
     site = operations_lib.Site(
-        channels, 2 if reduction else 1, self.affine, self.track,
-        self.pool_norm)
+      channels, 2 if reduction else 1, self.affine, self.track, self.pool_norm
+    )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
     return cell.Cell(operations, self.edges, 2, site, name=f'cell_{i}')

@@ -3,6 +3,7 @@
 Cells whose edges do the same work share one program, so it is traced once for
 all of them and for every phase of an update.
 """
+
 from collections.abc import Callable
 import functools
 from typing import Any
@@ -20,7 +21,7 @@ Operations = tuple[tuple[str, operations_lib.Factory], ...]
 
 
 def modules(
-    operations: Operations, site: operations_lib.Site
+  operations: Operations, site: operations_lib.Site
 ) -> dict[str, nn.Module]:
   """Return the module of every operation.
 
@@ -30,12 +31,13 @@ def modules(
     operations: `(name, factory)` of the K operations.
     site: where they stand.
   """
-  return {name: factory(site).clone(parent=None)
-          for name, factory in operations}
+  return {
+    name: factory(site).clone(parent=None) for name, factory in operations
+  }
 
 
 def branches(
-    operations: Operations, site: operations_lib.Site, train: bool
+  operations: Operations, site: operations_lib.Site, train: bool
 ) -> list[Callable[..., Any]]:
   """Return the K functions `(params, stats, x, keep) -> (y, stats)`.
 
@@ -53,10 +55,13 @@ def branches(
     identity = name == 'skip_connect' and site.stride == 1
 
     def apply(params, stats, x, keep):
-      variables = {'params': params.get(name, {}),
-                   'batch_stats': stats.get(name, {})}
+      variables = {
+        'params': params.get(name, {}),
+        'batch_stats': stats.get(name, {}),
+      }
       y, updates = module.apply(
-          variables, x, train=train, mutable=['batch_stats'])
+        variables, x, train=train, mutable=['batch_stats']
+      )
       if not identity and keep.size:
         y = y * jnp.broadcast_to(keep[:, None, None, None], y.shape)
       if updates.get('batch_stats'):
@@ -70,7 +75,7 @@ def branches(
 
 @functools.lru_cache(_NUM_PROGRAMS)
 def program(
-    operations: Operations, site: operations_lib.Site, train: bool
+  operations: Operations, site: operations_lib.Site, train: bool
 ) -> Callable[[Any, tuple[jax.Array, ...]], Any]:
   """Return the edge for `ops.edge_scan`, with an index or a relaxed choice.
 
@@ -87,8 +92,7 @@ def program(
   @jax.jit
   def edge(x, values):
     (selected, keep), params, stats = x
-    y, stats = choice.switch(
-        selected, options, params, stats, values[0], keep)
+    y, stats = choice.switch(selected, options, params, stats, values[0], keep)
     return (y,), stats
 
   return edge

@@ -4,6 +4,7 @@ Initialisation, padding and statistics follow the official (PyTorch) code of the
 papers: weights and biases uniform in +-1/sqrt(fan_in), symmetric padding,
 normalisation with momentum 0.9 and unbiased running variance.
 """
+
 import math
 
 import chex
@@ -57,10 +58,8 @@ class Conv(nn.Module):
   @nn.compact
   def __call__(self, x: chex.Array) -> chex.Array:
     shape = (*self.kernel, x.shape[-1], self.features)
-    kernel = self.param(
-        'kernel', fan_in_uniform(math.prod(shape[:3])), shape)
-    return ops.convolution(
-        x, kernel, self.stride, self.dilation, self.padding)
+    kernel = self.param('kernel', fan_in_uniform(math.prod(shape[:3])), shape)
+    return ops.convolution(x, kernel, self.stride, self.dilation, self.padding)
 
 
 class DepthwiseConv(nn.Module):
@@ -73,8 +72,10 @@ class DepthwiseConv(nn.Module):
   @nn.compact
   def __call__(self, x: chex.Array) -> chex.Array:
     kernel = self.param(
-        'kernel', fan_in_uniform(math.prod(self.kernel)),
-        (*self.kernel, x.shape[-1]))
+      'kernel',
+      fan_in_uniform(math.prod(self.kernel)),
+      (*self.kernel, x.shape[-1]),
+    )
     return ops.depthwise(x, kernel, self.stride, self.dilation)
 
 
@@ -163,7 +164,8 @@ class FactorizedReduce(nn.Module):
     odd = [(0, size % 2) for size in x.shape[1:3]]
     shifted = jnp.pad(x[:, 1:, 1:], ((0, 0), *odd, (0, 0)))
     half = self.features // 2
-    y = jnp.concatenate([
-        Conv(half, stride=2)(x),
-        Conv(self.features - half, stride=2)(shifted)], axis=-1)
+    y = jnp.concatenate(
+      [Conv(half, stride=2)(x), Conv(self.features - half, stride=2)(shifted)],
+      axis=-1,
+    )
     return BatchNorm(self.affine, self.track)(y, train)

@@ -1,4 +1,5 @@
 """Losses of networks, in the form that searches take."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from nasjax.types import Arch, Batch, Key, Metrics, Params
 
 
 def classification_loss(
-    network: Any, label_smoothing: float = 0.0
+  network: Any, label_smoothing: float = 0.0
 ) -> Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]:
   """Return the mean cross entropy of a network's logits, in nats.
 
@@ -28,8 +29,9 @@ def classification_loss(
     del key
     logits = network.apply({'params': params}, arch, batch['image'])
     targets = optax.losses.smooth_labels(
-        jax.nn.one_hot(batch['label'], logits.shape[-1], dtype=logits.dtype),
-        label_smoothing)
+      jax.nn.one_hot(batch['label'], logits.shape[-1], dtype=logits.dtype),
+      label_smoothing,
+    )
     value = optax.losses.softmax_cross_entropy(logits, targets).mean()
     accuracy = jnp.mean(logits.argmax(-1) == batch['label'])
     return value, {'accuracy': accuracy}

@@ -5,6 +5,7 @@ Architecture Search, 2020 (https://arxiv.org/abs/2001.00326), figure 1.
 Cells of a stage have the same shapes and are scanned, so a stage compiles one
 cell. With five 3x3 cells a stage at 16 channels: 1,531,546 parameters.
 """
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,12 @@ from nasjax.types import Arch
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 OPERATIONS = (
-    'none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
+  'none',
+  'skip_connect',
+  'nor_conv_1x1',
+  'nor_conv_3x3',
+  'avg_pool_3x3',
+)
 
 
 class _ResidualReduction(nn.Module):
@@ -69,7 +75,7 @@ class NasBench201(nn.Module):
 
   @nn.compact
   def __call__(
-      self, arch: Arch, x: chex.Array, train: bool = True
+    self, arch: Arch, x: chex.Array, train: bool = True
   ) -> chex.Array:
     """Return logits `[N, num_classes]` of images `[N, H, W, C]`.
 
@@ -80,8 +86,9 @@ class NasBench201(nn.Module):
     """
     if min(x.shape[1:3]) < 4:
       raise ValueError(
-          'Images of at least 4x4 pixels are needed for two reductions, got '
-          f'{x.shape[1]}x{x.shape[2]}.')
+        'Images of at least 4x4 pixels are needed for two reductions, got '
+        f'{x.shape[1]}x{x.shape[2]}.'
+      )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
     x = layers.Conv(self.channels, (3, 3), name='stem')(x)
     x = layers.BatchNorm(self.affine, self.track, name='stem_norm')(x, train)
@@ -89,13 +96,17 @@ class NasBench201(nn.Module):
       channels = self.channels * 2**stage
       if stage:
         x = _ResidualReduction(
-            channels, self.affine, self.track, name=f'reduction_{stage}'
+          channels, self.affine, self.track, name=f'reduction_{stage}'
         )(x, train)
       site = operations_lib.Site(
-          channels, affine=self.affine, track=self.track, pool_norm=False)
+        channels, affine=self.affine, track=self.track, pool_norm=False
+      )
       x = self._stage(
-          cell.Cell(operations, EDGES, 1, site, name=f'stage_{stage}'),
-          arch['op'], x, train)
+        cell.Cell(operations, EDGES, 1, site, name=f'stage_{stage}'),
+        arch['op'],
+        x,
+        train,
+      )
     x = layers.BatchNorm(self.affine, self.track, name='last_norm')(x, train)
     x = jnp.mean(jax.nn.relu(x), axis=(1, 2))
     return layers.Dense(self.num_classes, name='classifier')(x)
@@ -106,6 +117,9 @@ class NasBench201(nn.Module):
       return module(choices, x[None], train)[-1], None
 
     scan = nn.scan(
-        body, variable_axes={'params': 0, 'batch_stats': 0},
-        split_rngs={'params': True}, length=self.cells_per_stage)
+      body,
+      variable_axes={'params': 0, 'batch_stats': 0},
+      split_rngs={'params': True},
+      length=self.cells_per_stage,
+    )
     return scan(module, x, None)[0]

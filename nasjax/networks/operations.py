@@ -9,6 +9,7 @@ Liu, Simonyan, Yang, DARTS, 2019 (https://arxiv.org/abs/1806.09055), the eight
 operations, and the two more that its NASNet and AmoebaNet cells use; Dong,
 Yang, NAS-Bench-201, 2020 (https://arxiv.org/abs/2001.00326), the five.
 """
+
 from collections.abc import Callable, Mapping, Sequence
 import functools
 from typing import NamedTuple
@@ -42,7 +43,7 @@ class Zero(nn.Module):
 
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     del train
-    return jnp.zeros_like(x[:, ::self.site.stride, ::self.site.stride])
+    return jnp.zeros_like(x[:, :: self.site.stride, :: self.site.stride])
 
 
 class Skip(nn.Module):
@@ -55,8 +56,9 @@ class Skip(nn.Module):
     site = self.site
     if site.stride == 1:
       return x
-    return layers.FactorizedReduce(
-        site.channels, site.affine, site.track)(x, train)
+    return layers.FactorizedReduce(site.channels, site.affine, site.track)(
+      x, train
+    )
 
 
 class Pool(nn.Module):
@@ -76,8 +78,9 @@ class Pool(nn.Module):
 
 def _separable(site, size, stride, dilation, x, train):
   """ReLU, depthwise, pointwise, normalisation; inside of a compact method."""
-  x = layers.DepthwiseConv(
-      (size, size), stride, dilation=dilation)(jax.nn.relu(x))
+  x = layers.DepthwiseConv((size, size), stride, dilation=dilation)(
+    jax.nn.relu(x)
+  )
   x = layers.Conv(site.channels)(x)
   return layers.BatchNorm(site.affine, site.track)(x, train)
 
@@ -116,8 +119,8 @@ class FactorizedConv(nn.Module):
     site, size = self.site, self.size
     x = jax.nn.relu(x)
     # Strides lie on the axis that each kernel spans.
-    x = layers.Conv(site.channels, (1, size))(x)[:, :, ::site.stride]
-    x = layers.Conv(site.channels, (size, 1))(x)[:, ::site.stride]
+    x = layers.Conv(site.channels, (1, size))(x)[:, :, :: site.stride]
+    x = layers.Conv(site.channels, (size, 1))(x)[:, :: site.stride]
     return layers.BatchNorm(site.affine, site.track)(x, train)
 
 
@@ -131,7 +134,7 @@ class NormConv(nn.Module):
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     site = self.site
     return layers.ReluConvNorm(
-        site.channels, (self.size,) * 2, site.stride, site.affine, site.track
+      site.channels, (self.size,) * 2, site.stride, site.affine, site.track
     )(x, train)
 
 
@@ -140,23 +143,23 @@ def _of(module, **settings):
 
 
 OPERATIONS = {
-    'none': Zero,
-    'skip_connect': Skip,
-    'max_pool_3x3': _of(Pool, kind='max'),
-    'avg_pool_3x3': _of(Pool, kind='avg'),
-    'sep_conv_3x3': _of(SeparableConv, size=3),
-    'sep_conv_5x5': _of(SeparableConv, size=5),
-    'sep_conv_7x7': _of(SeparableConv, size=7),
-    'dil_conv_3x3': _of(DilatedConv, size=3),
-    'dil_conv_5x5': _of(DilatedConv, size=5),
-    'conv_7x1_1x7': _of(FactorizedConv, size=7),
-    'nor_conv_1x1': _of(NormConv, size=1),
-    'nor_conv_3x3': _of(NormConv, size=3),
+  'none': Zero,
+  'skip_connect': Skip,
+  'max_pool_3x3': _of(Pool, kind='max'),
+  'avg_pool_3x3': _of(Pool, kind='avg'),
+  'sep_conv_3x3': _of(SeparableConv, size=3),
+  'sep_conv_5x5': _of(SeparableConv, size=5),
+  'sep_conv_7x7': _of(SeparableConv, size=7),
+  'dil_conv_3x3': _of(DilatedConv, size=3),
+  'dil_conv_5x5': _of(DilatedConv, size=5),
+  'conv_7x1_1x7': _of(FactorizedConv, size=7),
+  'nor_conv_1x1': _of(NormConv, size=1),
+  'nor_conv_3x3': _of(NormConv, size=3),
 }
 
 
 def resolve(
-    names: Sequence[str], custom: Mapping[str, Factory] | None = None
+  names: Sequence[str], custom: Mapping[str, Factory] | None = None
 ) -> tuple[tuple[str, Factory], ...]:
   """Return `(name, factory)` for every name.
 
@@ -174,5 +177,6 @@ def resolve(
   for name in names:
     if name not in known:
       raise ValueError(
-          f'Unknown operation {name!r}. Known: {", ".join(sorted(known))}.')
+        f'Unknown operation {name!r}. Known: {", ".join(sorted(known))}.'
+      )
   return tuple((name, known[name]) for name in names)

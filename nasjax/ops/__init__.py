@@ -1,4 +1,5 @@
 """Convolution, pooling, normalisation and graphs, with loop-safe gradients."""
+
 from nasjax.ops.channels import scale, spread_channels, sum_channels
 from nasjax.ops.convolution import convolution, pointwise
 from nasjax.ops.depthwise import depthwise
@@ -7,16 +8,16 @@ from nasjax.ops.normalization import batch_norm, normalize
 from nasjax.ops.pooling import avg_pool, max_pool
 
 __all__ = [
-    'Port',
-    'avg_pool',
-    'batch_norm',
-    'convolution',
-    'depthwise',
-    'edge_scan',
-    'max_pool',
-    'normalize',
-    'pointwise',
-    'scale',
-    'spread_channels',
-    'sum_channels',
+  'Port',
+  'avg_pool',
+  'batch_norm',
+  'convolution',
+  'depthwise',
+  'edge_scan',
+  'max_pool',
+  'normalize',
+  'pointwise',
+  'scale',
+  'spread_channels',
+  'sum_channels',
 ]

@@ -6,6 +6,7 @@ and the rest is one small matrix-vector product. `sum_channels` and
 `spread_channels` are each other's transpose, so derivatives of any order of
 what is built from them stay in this form.
 """
+
 import functools
 
 import chex
@@ -33,8 +34,8 @@ def _sum_in_slabs(x):
 
 def _sum(x):
   return lax.platform_dependent(
-      x, cpu=_sum_in_slabs,
-      default=lambda x: jnp.sum(x, tuple(range(x.ndim - 1))))
+    x, cpu=_sum_in_slabs, default=lambda x: jnp.sum(x, tuple(range(x.ndim - 1)))
+  )
 
 
 def sum_channels(x: chex.Array) -> chex.Array:
@@ -46,7 +47,8 @@ def sum_channels(x: chex.Array) -> chex.Array:
     return _sum(x)
 
   apply.defvjp(
-      lambda x: (_sum(x), ()), lambda _, ct: (spread_channels(ct, shape),))
+    lambda x: (_sum(x), ()), lambda _, ct: (spread_channels(ct, shape),)
+  )
   return apply(x)
 
 

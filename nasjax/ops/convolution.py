@@ -6,6 +6,7 @@ forward convolution with the flipped kernel and the kernel gradient as one
 matrix product a kernel row; other platforms use XLA's own. Forward, input and
 kernel gradient are bilinear and close under differentiation.
 """
+
 import chex
 import jax
 from jax import lax
@@ -16,9 +17,13 @@ Padding = tuple[tuple[int, int], tuple[int, int]]
 
 def _forward(x, kernel, stride, dilation, padding):
   return lax.conv_general_dilated(
-      x, kernel, (stride, stride), padding,
-      rhs_dilation=(dilation, dilation),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+    x,
+    kernel,
+    (stride, stride),
+    padding,
+    rhs_dilation=(dilation, dilation),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
 
 
 def _native_gradient(wrt, x, kernel, g, static):
@@ -38,8 +43,7 @@ def _flipped_convolution(g, kernel, size, stride, dilation, padding):
     pads.append((low, size[axis] - spread - low + reach))
   if stride > 1:
     inner = (0, 0, stride - 1)
-    g = lax.pad(g, jnp.zeros((), g.dtype),
-                ((0, 0, 0), inner, inner, (0, 0, 0)))
+    g = lax.pad(g, jnp.zeros((), g.dtype), ((0, 0, 0), inner, inner, (0, 0, 0)))
   return _forward(g, kernel, 1, dilation, pads)
 
 
@@ -50,17 +54,31 @@ def _row_products(x, g, kernel_shape, stride, dilation, padding):
   x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
   width = stride * (out_w - 1) + 1 + dilation * (kw - 1)
   if stride > 1:
-    g = lax.pad(g, jnp.zeros((), g.dtype),
-                ((0, 0, 0), (0, 0, 0), (0, 0, stride - 1), (0, 0, 0)))
+    g = lax.pad(
+      g,
+      jnp.zeros((), g.dtype),
+      ((0, 0, 0), (0, 0, 0), (0, 0, stride - 1), (0, 0, 0)),
+    )
   # Shifting the cotangent, not the input, lets one product serve a whole row.
-  shifted = jnp.concatenate([
-      jnp.pad(g, ((0, 0), (0, 0),
-                  (j * dilation, width - g.shape[2] - j * dilation), (0, 0)))
-      for j in range(kw)], axis=-1)
+  shifted = jnp.concatenate(
+    [
+      jnp.pad(
+        g,
+        (
+          (0, 0),
+          (0, 0),
+          (j * dilation, width - g.shape[2] - j * dilation),
+          (0, 0),
+        ),
+      )
+      for j in range(kw)
+    ],
+    axis=-1,
+  )
   rows = []
   for i in range(kh):
     top = i * dilation
-    row = x[:, top:top + stride * (out_h - 1) + 1:stride, :width]
+    row = x[:, top : top + stride * (out_h - 1) + 1 : stride, :width]
     rows.append(jnp.einsum('nhwi,nhwo->io', row, shifted))
   return jnp.stack(rows).reshape(kh, -1, kw, features).swapaxes(1, 2)
 
@@ -73,8 +91,10 @@ def _convolve(x, kernel, static):
 
   def backward(residuals, g):
     x, kernel = residuals
-    return (_input_gradient(g, kernel, x.shape, static),
-            _kernel_gradient(x, g, kernel.shape, static))
+    return (
+      _input_gradient(g, kernel, x.shape, static),
+      _kernel_gradient(x, g, kernel.shape, static),
+    )
 
   apply.defvjp(lambda x, k: (apply(x, k), (x, k)), backward)
   return apply(x, kernel)
@@ -85,15 +105,20 @@ def _input_gradient(g, kernel, shape, static):
   @jax.custom_vjp
   def apply(g, kernel):
     return lax.platform_dependent(
-        g, kernel,
-        cpu=lambda g, k: _flipped_convolution(g, k, shape[1:3], *static),
-        default=lambda g, k: _native_gradient(
-            0, jnp.zeros(shape, g.dtype), k, g, static))
+      g,
+      kernel,
+      cpu=lambda g, k: _flipped_convolution(g, k, shape[1:3], *static),
+      default=lambda g, k: _native_gradient(
+        0, jnp.zeros(shape, g.dtype), k, g, static
+      ),
+    )
 
   def backward(residuals, ct):
     g, kernel = residuals
-    return (_convolve(ct, kernel, static),
-            _kernel_gradient(ct, g, kernel.shape, static))
+    return (
+      _convolve(ct, kernel, static),
+      _kernel_gradient(ct, g, kernel.shape, static),
+    )
 
   apply.defvjp(lambda g, k: (apply(g, k), (g, k)), backward)
   return apply(g, kernel)
@@ -104,10 +129,13 @@ def _kernel_gradient(x, g, shape, static):
   @jax.custom_vjp
   def apply(x, g):
     return lax.platform_dependent(
-        x, g,
-        cpu=lambda x, g: _row_products(x, g, shape[:2], *static),
-        default=lambda x, g: _native_gradient(
-            1, x, jnp.zeros(shape, x.dtype), g, static))
+      x,
+      g,
+      cpu=lambda x, g: _row_products(x, g, shape[:2], *static),
+      default=lambda x, g: _native_gradient(
+        1, x, jnp.zeros(shape, x.dtype), g, static
+      ),
+    )
 
   def backward(residuals, ct):
     x, g = residuals
@@ -118,11 +146,11 @@ def _kernel_gradient(x, g, shape, static):
 
 
 def convolution(
-    x: chex.Array,
-    kernel: chex.Array,
-    stride: int = 1,
-    dilation: int = 1,
-    padding: Padding | None = None,
+  x: chex.Array,
+  kernel: chex.Array,
+  stride: int = 1,
+  dilation: int = 1,
+  padding: Padding | None = None,
 ) -> chex.Array:
   """Convolve images.
 

@@ -6,6 +6,7 @@ gradient, kernel gradient) are bilinear and each one's gradients are the others,
 so derivatives of any order stay in the fast form. Other platforms use XLA's own
 grouped convolution and its derivatives.
 """
+
 import functools
 
 import chex
@@ -22,17 +23,25 @@ def _windows(x, kernel_shape, stride, dilation, slabs):
   """Return a function of (row, column, slab) that slices a padded input."""
   # The barrier keeps XLA from padding again in every consumer.
   x = lax.optimization_barrier(x)
-  out = [(x.shape[1 + a] - dilation * (kernel_shape[a] - 1) - 1) // stride + 1
-         for a in range(2)]
+  out = [
+    (x.shape[1 + a] - dilation * (kernel_shape[a] - 1) - 1) // stride + 1
+    for a in range(2)
+  ]
   step = x.shape[0] // slabs
 
   def window(i, j, slab):
     top, left = i * dilation, j * dilation
     return lax.slice(
-        x, (slab * step, top, left, 0),
-        ((slab + 1) * step, top + stride * (out[0] - 1) + 1,
-         left + stride * (out[1] - 1) + 1, x.shape[3]),
-        (1, stride, stride, 1))
+      x,
+      (slab * step, top, left, 0),
+      (
+        (slab + 1) * step,
+        top + stride * (out[0] - 1) + 1,
+        left + stride * (out[1] - 1) + 1,
+        x.shape[3],
+      ),
+      (1, stride, stride, 1),
+    )
 
   return window
 
@@ -44,16 +53,26 @@ def _forward_shifted(x, kernel, stride, dilation, padding):
   kernel = (jnp.eye(len(taps), dtype=x.dtype) @ taps).reshape(kernel.shape)
   x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
   window = _windows(x, kernel.shape, stride, dilation, 1)
-  return functools.reduce(jnp.add, [
+  return functools.reduce(
+    jnp.add,
+    [
       window(i, j, 0) * kernel[i, j][None, None, None]
-      for i in range(kernel.shape[0]) for j in range(kernel.shape[1])])
+      for i in range(kernel.shape[0])
+      for j in range(kernel.shape[1])
+    ],
+  )
 
 
 def _forward_native(x, kernel, stride, dilation, padding):
   return lax.conv_general_dilated(
-      x, kernel[:, :, None], (stride, stride), padding,
-      rhs_dilation=(dilation, dilation), feature_group_count=x.shape[-1],
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+    x,
+    kernel[:, :, None],
+    (stride, stride),
+    padding,
+    rhs_dilation=(dilation, dilation),
+    feature_group_count=x.shape[-1],
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
 
 
 def _kernel_gradient_shifted(x, g, kernel_shape, stride, dilation, padding):
@@ -73,10 +92,14 @@ def _kernel_gradient_shifted(x, g, kernel_shape, stride, dilation, padding):
   def row(i):
     rows = lax.dynamic_slice_in_dim(x, i * dilation, height, axis=1)
     window = _windows(rows, (1, kernel_shape[1]), stride, dilation, slabs)
-    taps = jnp.stack([
+    taps = jnp.stack(
+      [
         functools.reduce(
-            jnp.add, [window(0, j, s) * parts[s] for s in range(slabs)])
-        for j in range(kernel_shape[1])])
+          jnp.add, [window(0, j, s) * parts[s] for s in range(slabs)]
+        )
+        for j in range(kernel_shape[1])
+      ]
+    )
     taps = taps.reshape(len(taps), -1, taps.shape[-1])
     return (ones @ taps)[:, 0]
 
@@ -107,14 +130,18 @@ def _convolve(x, kernel, stride, dilation, padding):
   @jax.custom_vjp
   def apply(x, kernel):
     return lax.platform_dependent(
-        x, kernel,
-        cpu=lambda x, k: _forward_shifted(x, k, *static),
-        default=lambda x, k: _forward_native(x, k, *static))
+      x,
+      kernel,
+      cpu=lambda x, k: _forward_shifted(x, k, *static),
+      default=lambda x, k: _forward_native(x, k, *static),
+    )
 
   def backward(residuals, g):
     x, kernel = residuals
-    return (_input_gradient(g, kernel, x.shape[1:3], *static),
-            _kernel_gradient(x, g, kernel.shape[:2], *static))
+    return (
+      _input_gradient(g, kernel, x.shape[1:3], *static),
+      _kernel_gradient(x, g, kernel.shape[:2], *static),
+    )
 
   apply.defvjp(lambda x, k: (apply(x, k), (x, k)), backward)
   return apply(x, kernel)
@@ -126,23 +153,25 @@ def _kernel_gradient(x, g, kernel_shape, stride, dilation, padding):
   @jax.custom_vjp
   def apply(x, g):
     return lax.platform_dependent(
-        x, g,
-        cpu=lambda x, g: _kernel_gradient_shifted(
-            x, g, kernel_shape, *static),
-        default=lambda x, g: _kernel_gradient_native(
-            x, g, kernel_shape, *static))
+      x,
+      g,
+      cpu=lambda x, g: _kernel_gradient_shifted(x, g, kernel_shape, *static),
+      default=lambda x, g: _kernel_gradient_native(x, g, kernel_shape, *static),
+    )
 
   def backward(residuals, ct):
     x, g = residuals
-    return (_input_gradient(g, ct, x.shape[1:3], *static),
-            _convolve(x, ct, *static))
+    return (
+      _input_gradient(g, ct, x.shape[1:3], *static),
+      _convolve(x, ct, *static),
+    )
 
   apply.defvjp(lambda x, g: (apply(x, g), (x, g)), backward)
   return apply(x, g)
 
 
 def depthwise(
-    x: chex.Array, kernel: chex.Array, stride: int = 1, dilation: int = 1
+  x: chex.Array, kernel: chex.Array, stride: int = 1, dilation: int = 1
 ) -> chex.Array:
   """Convolve every channel with a kernel of its own.
 

@@ -7,6 +7,7 @@ pass recomputes an edge when it reaches it. The backward pass of such a loop is
 again a loop over edges, in reverse order, on the nodes and their cotangents;
 so derivatives of any order keep both properties.
 """
+
 from collections.abc import Callable, Sequence
 import functools
 from typing import Any, NamedTuple
@@ -45,7 +46,8 @@ def _run(edge, buffers, xs, reads, writes):
       buffer = buffers[port.buffer]
       total = lax.dynamic_index_in_dim(buffer, slot, keepdims=False) + result
       buffers[port.buffer] = lax.dynamic_update_index_in_dim(
-          buffer, total, slot, 0)
+        buffer, total, slot, 0
+      )
     return tuple(buffers)
 
   def body(carry, step):
@@ -53,17 +55,21 @@ def _run(edge, buffers, xs, reads, writes):
     x, sources, targets = step
     buffers = add(buffers, last_targets, pending)
     values = tuple(
-        lax.dynamic_index_in_dim(buffers[port.buffer], slot, keepdims=False)
-        for port, slot in zip(reads, sources))
+      lax.dynamic_index_in_dim(buffers[port.buffer], slot, keepdims=False)
+      for port, slot in zip(reads, sources)
+    )
     results, y = edge(x, values)
     return (buffers, targets, tuple(results)), y
 
   sources, targets = (
-      [jnp.asarray(port.slots) for port in ports] for ports in (reads, writes))
+    [jnp.asarray(port.slots) for port in ports] for ports in (reads, writes)
+  )
   nothing = tuple(jnp.zeros_like(buffers[port.buffer][0]) for port in writes)
   carry, y = lax.scan(
-      body, (tuple(buffers), [slots[0] for slots in targets], nothing),
-      (xs, sources, targets))
+    body,
+    (tuple(buffers), [slots[0] for slots in targets], nothing),
+    (xs, sources, targets),
+  )
   return add(*carry), y
 
 
@@ -95,16 +101,19 @@ def _split(xs):
 
 def _merge(moving, fixed):
   return jax.tree.map(
-      lambda a, b: b if a is None else a, moving, fixed,
-      is_leaf=lambda leaf: leaf is None)
+    lambda a, b: b if a is None else a,
+    moving,
+    fixed,
+    is_leaf=lambda leaf: leaf is None,
+  )
 
 
 def edge_scan(
-    edge: Callable[[Any, tuple[chex.Array, ...]], tuple[Any, Any]],
-    buffers: Sequence[chex.Array],
-    xs: chex.ArrayTree,
-    reads: Sequence[Port],
-    writes: Sequence[Port],
+  edge: Callable[[Any, tuple[chex.Array, ...]], tuple[Any, Any]],
+  buffers: Sequence[chex.Array],
+  xs: chex.ArrayTree,
+  reads: Sequence[Port],
+  writes: Sequence[Port],
 ) -> tuple[tuple[chex.Array, ...], chex.ArrayTree]:
   """Run `edge` for every edge in turn, adding its results to the nodes.
 
@@ -142,13 +151,14 @@ def edge_scan(
     reverse = lambda tree: jax.tree.map(lambda leaf: leaf[::-1], tree)
     offset = lambda port: Port(port.buffer + len(nodes), port.slots[::-1])
     out, gradients = edge_scan(
-        _pull_back(edge, len(reads)),
-        nodes + cotangent_nodes,
-        reverse((fixed, moving, cotangent_ys)),
-        [Port(port.buffer, port.slots[::-1]) for port in reads]
-        + [offset(port) for port in writes],
-        [offset(port) for port in reads])
-    return out[len(nodes):], reverse(gradients), None
+      _pull_back(edge, len(reads)),
+      nodes + cotangent_nodes,
+      reverse((fixed, moving, cotangent_ys)),
+      [Port(port.buffer, port.slots[::-1]) for port in reads]
+      + [offset(port) for port in writes],
+      [offset(port) for port in reads],
+    )
+    return out[len(nodes) :], reverse(gradients), None
 
   apply.defvjp(forward, backward)
   return apply(tuple(buffers), *_split(xs))

@@ -2,6 +2,7 @@
 
 Ioffe and Szegedy, Batch Normalization, 2015 (https://arxiv.org/abs/1502.03167).
 """
+
 import chex
 import jax
 from jax import lax
@@ -22,8 +23,9 @@ def moments(x: chex.Array) -> tuple[chex.Array, chex.Array]:
 
 def _whiten(x, mean, scale):
   shape = x.shape[:-1]
-  return ((x - channels.spread_channels(mean, shape))
-          * channels.spread_channels(scale, shape))
+  return (x - channels.spread_channels(mean, shape)) * channels.spread_channels(
+    scale, shape
+  )
 
 
 @jax.custom_vjp
@@ -55,16 +57,18 @@ def _backward(x, g):
   shape = x.shape[:-1]
   g_mean = channels.spread_channels(channels.sum_channels(g) / count, shape)
   g_scale = channels.spread_channels(
-      channels.sum_channels(g * white) / count, shape)
-  return ((g - g_mean - white * g_scale)
-          * channels.spread_channels(scale, shape),)
+    channels.sum_channels(g * white) / count, shape
+  )
+  return (
+    (g - g_mean - white * g_scale) * channels.spread_channels(scale, shape),
+  )
 
 
 batch_norm.defvjp(_forward, _backward)
 
 
 def normalize(
-    x: chex.Array, mean: chex.Array, variance: chex.Array
+  x: chex.Array, mean: chex.Array, variance: chex.Array
 ) -> chex.Array:
   """Normalise by given statistics `[C]`, as running averages at test time."""
   return _whiten(x, mean, lax.rsqrt(variance + EPSILON))

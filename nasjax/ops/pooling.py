@@ -5,6 +5,7 @@ a pixel instead of 8. Its gradient goes to the first maximum of each window, as
 in other frameworks; for a fixed input it is linear, and its transpose picks the
 same pixels, so second derivatives need nothing new.
 """
+
 import chex
 import jax
 from jax import lax
@@ -20,10 +21,11 @@ def _windows(x, axis, stride, fill):
   pads[axis] = (1, 1, 0)
   padded = lax.pad(x, jnp.asarray(fill, x.dtype), pads)
   return [
-      lax.slice_in_dim(
-          padded, i, i + (x.shape[axis] - 1) // stride * stride + 1, stride,
-          axis)
-      for i in range(_SIZE)]
+    lax.slice_in_dim(
+      padded, i, i + (x.shape[axis] - 1) // stride * stride + 1, stride, axis
+    )
+    for i in range(_SIZE)
+  ]
 
 
 def _winners(x, axis, stride):
@@ -67,8 +69,9 @@ def _route(x, v, stride, transposed):
 
   # Which pixel wins is piecewise constant in x: no gradient flows to it.
   apply.defvjp(
-      lambda x, v: (apply(x, v), x),
-      lambda x, ct: (None, _route(x, ct, stride, not transposed)))
+    lambda x, v: (apply(x, v), x),
+    lambda x, ct: (None, _route(x, ct, stride, not transposed)),
+  )
   return apply(x, v)
 
 
@@ -89,8 +92,8 @@ def max_pool(x: chex.Array, stride: int = 1) -> chex.Array:
     return _winners(rows, 1, stride)[0]
 
   apply.defvjp(
-      lambda x: (apply(x), x),
-      lambda x, ct: (_route(x, ct, stride, True),))
+    lambda x: (apply(x), x), lambda x, ct: (_route(x, ct, stride, True),)
+  )
   return apply(x)
 
 
@@ -111,7 +114,9 @@ def avg_pool(x: chex.Array, stride: int = 1) -> chex.Array:
     `[N, (H - 1) // stride + 1, (W - 1) // stride + 1, C]`.
   """
   height, width = x.shape[1:3]
-  counts = (_valid_pixels(height, stride)[:, None, None]
-            * _valid_pixels(width, stride)[:, None])
+  counts = (
+    _valid_pixels(height, stride)[:, None, None]
+    * _valid_pixels(width, stride)[:, None]
+  )
   total = sum(_windows(sum(_windows(x, 2, stride, 0)), 1, stride, 0))
   return total * jnp.asarray(1 / counts, x.dtype)[None]

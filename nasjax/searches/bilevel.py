@@ -9,6 +9,7 @@ takes both steps on the training loss instead.
 Liu, Simonyan, Yang, DARTS: Differentiable Architecture Search, 2019,
 https://arxiv.org/abs/1806.09055, equations 3 and 4, algorithm 1.
 """
+
 from collections.abc import Callable
 import functools
 from typing import NamedTuple
@@ -36,7 +37,8 @@ class State(NamedTuple):
 
 
 def _search(
-    update, init_params, distribution, weight_optimizer, arch_optimizer):
+  update, init_params, distribution, weight_optimizer, arch_optimizer
+):
   """Return an update with the `init` and `best` that fit it."""
 
   def init(key):
@@ -44,8 +46,12 @@ def _search(
     weights = init_params(weight_key)
     arch_params = distribution.init(arch_key)
     return State(
-        jnp.zeros((), jnp.int32), weights, arch_params,
-        weight_optimizer.init(weights), arch_optimizer.init(arch_params))
+      jnp.zeros((), jnp.int32),
+      weights,
+      arch_params,
+      weight_optimizer.init(weights),
+      arch_optimizer.init(arch_params),
+    )
 
   def best(key, state):
     del key
@@ -76,13 +82,15 @@ def _apply(optimizer, gradient, state, params):
 
 
 def _advance(
-    state, gradient, arch_params, arch_state, optimizer, max_norm, anneal):
+  state, gradient, arch_params, arch_state, optimizer, max_norm, anneal
+):
   """Return the state after the weight step and the annealing."""
   if max_norm is not None:
     clip = optax.clip_by_global_norm(max_norm)
     gradient, _ = clip.update(gradient, clip.init(gradient))
   weights, weight_state = _apply(
-      optimizer, gradient, state.weight_state, state.weights)
+    optimizer, gradient, state.weight_state, state.weights
+  )
   if anneal is not None:
     arch_params = anneal(arch_params, state.step + 1)
   return State(state.step + 1, weights, arch_params, weight_state, arch_state)
@@ -96,22 +104,23 @@ def _check(batch, *names):
   found = sorted(batch) if isinstance(batch, dict) else type(batch).__name__
   if not set(names) <= set(found):
     raise ValueError(
-        f'A batch must be a dict with {" and ".join(names)}, got {found}.')
+      f'A batch must be a dict with {" and ".join(names)}, got {found}.'
+    )
 
 
 def bilevel(
-    loss: Loss,
-    init_params: Callable[[Key], Params],
-    distribution: Distribution,
-    weight_optimizer: optax.GradientTransformation,
-    arch_optimizer: optax.GradientTransformation,
-    hypergradient: hypergradients.Hypergradient | None = None,
-    *,
-    max_norm: float | None = None,
-    penalty: penalties.Penalty | None = None,
-    anneal: Anneal | None = None,
-    arch_start: int = 0,
-    arch_every: int = 1,
+  loss: Loss,
+  init_params: Callable[[Key], Params],
+  distribution: Distribution,
+  weight_optimizer: optax.GradientTransformation,
+  arch_optimizer: optax.GradientTransformation,
+  hypergradient: hypergradients.Hypergradient | None = None,
+  *,
+  max_norm: float | None = None,
+  penalty: penalties.Penalty | None = None,
+  anneal: Anneal | None = None,
+  arch_start: int = 0,
+  arch_every: int = 1,
 ) -> Search:
   """Search by alternating architecture and weight steps.
 
@@ -148,19 +157,25 @@ def bilevel(
   """
   if arch_start < 0 or arch_every < 1:
     raise ValueError(
-        'arch_start must be at least 0 and arch_every at least 1, got '
-        f'{arch_start} and {arch_every}.')
+      'arch_start must be at least 0 and arch_every at least 1, got '
+      f'{arch_start} and {arch_every}.'
+    )
   hypergradient = hypergradient or hypergradients.first_order()
   train_objective = _objective(loss, distribution)
   valid_objective = _objective(loss, distribution, penalty)
 
   def arch_step(state, train_loss, valid_loss):
     (_, metrics), gradient = hypergradient(
-        lambda weights, arch_params: train_loss(weights, arch_params)[0],
-        valid_loss, state.weights, state.arch_params, weight_optimizer,
-        state.weight_state)
+      lambda weights, arch_params: train_loss(weights, arch_params)[0],
+      valid_loss,
+      state.weights,
+      state.arch_params,
+      weight_optimizer,
+      state.weight_state,
+    )
     params = _apply(
-        arch_optimizer, gradient, state.arch_state, state.arch_params)
+      arch_optimizer, gradient, state.arch_state, state.arch_params
+    )
     return params, metrics, optax.tree.norm(gradient)
 
   def no_arch_step(state, valid_loss):
@@ -172,43 +187,57 @@ def bilevel(
     _check(batch, 'train', 'valid')
     train_key, valid_key = jax.random.split(key)
     train_loss = functools.partial(
-        train_objective, train_key, batch['train'], state.step)
+      train_objective, train_key, batch['train'], state.step
+    )
     valid_loss = functools.partial(
-        valid_objective, valid_key, batch['valid'], state.step)
+      valid_objective, valid_key, batch['valid'], state.step
+    )
     if arch_start == 0 and arch_every == 1:
       result = arch_step(state, train_loss, valid_loss)
     else:
       since = state.step - arch_start
       result = lax.cond(
-          (since >= 0) & (since % arch_every == 0),
-          lambda: arch_step(state, train_loss, valid_loss),
-          lambda: no_arch_step(state, valid_loss))
+        (since >= 0) & (since % arch_every == 0),
+        lambda: arch_step(state, train_loss, valid_loss),
+        lambda: no_arch_step(state, valid_loss),
+      )
     (arch_params, arch_state), valid_metrics, arch_norm = result
-    (_, train_metrics), gradient = jax.value_and_grad(
-        train_loss, has_aux=True)(state.weights, arch_params)
+    (_, train_metrics), gradient = jax.value_and_grad(train_loss, has_aux=True)(
+      state.weights, arch_params
+    )
     finite = jnp.isfinite(train_metrics['loss'] + valid_metrics['loss'])
     metrics = dict(
-        _prefix('train', train_metrics), **_prefix('valid', valid_metrics),
-        weight_gradient_norm=optax.tree.norm(gradient),
-        arch_gradient_norm=arch_norm, diverged=1.0 - finite)
+      _prefix('train', train_metrics),
+      **_prefix('valid', valid_metrics),
+      weight_gradient_norm=optax.tree.norm(gradient),
+      arch_gradient_norm=arch_norm,
+      diverged=1.0 - finite,
+    )
     return _advance(
-        state, gradient, arch_params, arch_state, weight_optimizer, max_norm,
-        anneal), metrics
+      state,
+      gradient,
+      arch_params,
+      arch_state,
+      weight_optimizer,
+      max_norm,
+      anneal,
+    ), metrics
 
   return _search(
-      update, init_params, distribution, weight_optimizer, arch_optimizer)
+    update, init_params, distribution, weight_optimizer, arch_optimizer
+  )
 
 
 def single_level(
-    loss: Loss,
-    init_params: Callable[[Key], Params],
-    distribution: Distribution,
-    weight_optimizer: optax.GradientTransformation,
-    arch_optimizer: optax.GradientTransformation,
-    *,
-    max_norm: float | None = None,
-    penalty: penalties.Penalty | None = None,
-    anneal: Anneal | None = None,
+  loss: Loss,
+  init_params: Callable[[Key], Params],
+  distribution: Distribution,
+  weight_optimizer: optax.GradientTransformation,
+  arch_optimizer: optax.GradientTransformation,
+  *,
+  max_norm: float | None = None,
+  penalty: penalties.Penalty | None = None,
+  anneal: Anneal | None = None,
 ) -> Search:
   """Search by joint steps on the training loss of one sampled architecture.
 
@@ -233,18 +262,29 @@ def single_level(
   def update(key, state, batch):
     _check(batch, 'train')
     (_, metrics), (gradient, arch_gradient) = jax.value_and_grad(
-        functools.partial(objective, key, batch['train'], state.step), (0, 1),
-        has_aux=True)(state.weights, state.arch_params)
+      functools.partial(objective, key, batch['train'], state.step),
+      (0, 1),
+      has_aux=True,
+    )(state.weights, state.arch_params)
     arch_params, arch_state = _apply(
-        arch_optimizer, arch_gradient, state.arch_state, state.arch_params)
+      arch_optimizer, arch_gradient, state.arch_state, state.arch_params
+    )
     metrics = dict(
-        _prefix('train', metrics),
-        weight_gradient_norm=optax.tree.norm(gradient),
-        arch_gradient_norm=optax.tree.norm(arch_gradient),
-        diverged=1.0 - jnp.isfinite(metrics['loss']))
+      _prefix('train', metrics),
+      weight_gradient_norm=optax.tree.norm(gradient),
+      arch_gradient_norm=optax.tree.norm(arch_gradient),
+      diverged=1.0 - jnp.isfinite(metrics['loss']),
+    )
     return _advance(
-        state, gradient, arch_params, arch_state, weight_optimizer, max_norm,
-        anneal), metrics
+      state,
+      gradient,
+      arch_params,
+      arch_state,
+      weight_optimizer,
+      max_norm,
+      anneal,
+    ), metrics
 
   return _search(
-      update, init_params, distribution, weight_optimizer, arch_optimizer)
+    update, init_params, distribution, weight_optimizer, arch_optimizer
+  )

@@ -28,6 +28,7 @@ Deviations:
   The learning rate xi, momentum and weight decay are those of the optimiser,
   whatever it is: `w'` is one call of its `update`.
 """
+
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +50,8 @@ def _step(optimizer, gradient, state, weights):
 def _at(valid_loss, weights, arch_params):
   """Return the validation loss and its two partial gradients."""
   result, (cotangent, direct) = jax.value_and_grad(
-      valid_loss, (0, 1), has_aux=True)(weights, arch_params)
+    valid_loss, (0, 1), has_aux=True
+  )(weights, arch_params)
   return result, cotangent, direct
 
 
@@ -57,7 +59,8 @@ def _implicit(solve):
   """Differentiate the minimiser of the training loss at the given weights."""
 
   def hypergradient(
-      train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state):
+    train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state
+  ):
     del optimizer, optimizer_state
     result, cotangent, direct = _at(valid_loss, weights, arch_params)
     _, pull_back = jax.vjp(jax.grad(train_loss), weights, arch_params)
@@ -75,7 +78,8 @@ def first_order() -> Hypergradient:
   """
 
   def hypergradient(
-      train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state):
+    train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state
+  ):
     del train_loss, optimizer, optimizer_state
     return jax.value_and_grad(valid_loss, 1, has_aux=True)(weights, arch_params)
 
@@ -94,15 +98,18 @@ def exact() -> Hypergradient:
   """
 
   def hypergradient(
-      train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state):
+    train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state
+  ):
     gradient, pull_back = jax.vjp(
-        lambda arch_params: jax.grad(train_loss)(weights, arch_params),
-        arch_params)
+      lambda arch_params: jax.grad(train_loss)(weights, arch_params),
+      arch_params,
+    )
     unrolled_weights, pull_back_step = jax.vjp(
-        lambda gradient: _step(
-            optimizer, gradient, optimizer_state, weights)[0], gradient)
+      lambda gradient: _step(optimizer, gradient, optimizer_state, weights)[0],
+      gradient,
+    )
     result, cotangent, direct = _at(valid_loss, unrolled_weights, arch_params)
-    indirect, = pull_back(*pull_back_step(cotangent))
+    (indirect,) = pull_back(*pull_back_step(cotangent))
     return result, optax.tree.add(direct, indirect)
 
   return hypergradient
@@ -126,21 +133,26 @@ def finite_difference(radius: float = 0.01) -> Hypergradient:
   """
 
   def hypergradient(
-      train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state):
+    train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state
+  ):
     gradient = jax.grad(train_loss)(weights, arch_params)
     unrolled_weights, pull_back_step = jax.vjp(
-        lambda gradient: _step(
-            optimizer, gradient, optimizer_state, weights)[0], gradient)
+      lambda gradient: _step(optimizer, gradient, optimizer_state, weights)[0],
+      gradient,
+    )
     result, cotangent, direct = _at(valid_loss, unrolled_weights, arch_params)
-    vector, = pull_back_step(cotangent)  # -xi v for stochastic gradient descent
+    (vector,) = pull_back_step(
+      cotangent
+    )  # -xi v for stochastic gradient descent
     norm = optax.tree.norm(vector)
     scale = radius / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny)
     above, below = (
-        jax.grad(train_loss, 1)(
-            optax.tree.add_scale(weights, sign * scale, vector), arch_params)
-        for sign in (1, -1))
-    indirect = optax.tree.scale(
-        1 / (2 * scale), optax.tree.sub(above, below))
+      jax.grad(train_loss, 1)(
+        optax.tree.add_scale(weights, sign * scale, vector), arch_params
+      )
+      for sign in (1, -1)
+    )
+    indirect = optax.tree.scale(1 / (2 * scale), optax.tree.sub(above, below))
     return result, optax.tree.add(direct, indirect)
 
   return hypergradient
@@ -162,7 +174,8 @@ def unrolled(num_steps: int) -> Hypergradient:
     raise ValueError(f'num_steps must be at least 1, got {num_steps}.')
 
   def hypergradient(
-      train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state):
+    train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state
+  ):
 
     def loss(arch_params):
 
@@ -173,7 +186,8 @@ def unrolled(num_steps: int) -> Hypergradient:
         return _step(optimizer, gradient, state, weights), None
 
       (unrolled_weights, _), _ = lax.scan(
-          step, (weights, optimizer_state), length=num_steps)
+        step, (weights, optimizer_state), length=num_steps
+      )
       return valid_loss(unrolled_weights, arch_params)
 
     return jax.value_and_grad(loss, has_aux=True)(arch_params)
@@ -185,7 +199,8 @@ def autodiff() -> Hypergradient:
   """Return the gradient of one optimiser step left to JAX: checks `exact`."""
 
   def hypergradient(
-      train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state):
+    train_loss, valid_loss, weights, arch_params, optimizer, optimizer_state
+  ):
 
     def loss(arch_params):
       gradient = jax.grad(train_loss)(weights, arch_params)
@@ -235,8 +250,11 @@ def conjugate_gradient(num_steps: int, damping: float = 0.0) -> Hypergradient:
 
   def solve(product, vector):
     solution, _ = jax.scipy.sparse.linalg.cg(
-        lambda v: optax.tree.add_scale(product(v), damping, v), vector,
-        maxiter=num_steps, tol=1e-10)
+      lambda v: optax.tree.add_scale(product(v), damping, v),
+      vector,
+      maxiter=num_steps,
+      tol=1e-10,
+    )
     return solution
 
   return _implicit(solve)

@@ -10,6 +10,7 @@ Deviations:
   the Hessian. Here the Hessian is that of the given loss: add the decay to the
   eigenvalue to compare.
 """
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ class Stop(NamedTuple):
 
 
 def hessian_product(
-    function: Callable[[Params], jax.Array], point: Params
+  function: Callable[[Params], jax.Array], point: Params
 ) -> Callable[[Params], Params]:
   """Return `v -> H v` with the Hessian of a scalar function at a point.
 
@@ -48,10 +49,10 @@ def hessian_product(
 
 
 def dominant_eigenvalue(
-    key: Key,
-    loss: Callable[[Params], jax.Array],
-    arch_params: Params,
-    num_steps: int = 32,
+  key: Key,
+  loss: Callable[[Params], jax.Array],
+  arch_params: Params,
+  num_steps: int = 32,
 ) -> jax.Array:
   """Return the largest signed eigenvalue of a Hessian, by Lanczos iteration.
 
@@ -92,8 +93,10 @@ def dominant_eigenvalue(
 
   basis = jnp.zeros((num_steps, point.size), point.dtype)
   _, (diagonal, off_diagonal) = lax.scan(
-      step, (basis, start / jnp.linalg.norm(start), jnp.zeros((), point.dtype)),
-      jnp.arange(num_steps))
+    step,
+    (basis, start / jnp.linalg.norm(start), jnp.zeros((), point.dtype)),
+    jnp.arange(num_steps),
+  )
   # Once the vectors span an invariant space the rest is empty; a repeated
   # Rayleigh quotient keeps its zeros from posing as eigenvalues.
   empty = jnp.cumsum(off_diagonal == 0)[:-1] > 0
@@ -103,10 +106,10 @@ def dominant_eigenvalue(
 
 
 def curvature(
-    loss: Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]],
-    distribution: Distribution,
-    batches: Callable[[Key, jax.Array], Batch],
-    num_steps: int = 32,
+  loss: Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]],
+  distribution: Distribution,
+  batches: Callable[[Key, jax.Array], Batch],
+  num_steps: int = 32,
 ) -> Callable[[Key, Any], Metrics]:
   """Return the measurement of a search's curvature, on one batch for ever.
 
@@ -136,19 +139,21 @@ def curvature(
       return loss(state.weights, arch, loss_key, batch)[0]
 
     return {
-        'dominant_eigenvalue': dominant_eigenvalue(
-            key, of_arch, state.arch_params, num_steps),
-        'monitor_loss': of_arch(state.arch_params)}
+      'dominant_eigenvalue': dominant_eigenvalue(
+        key, of_arch, state.arch_params, num_steps
+      ),
+      'monitor_loss': of_arch(state.arch_params),
+    }
 
   return observe
 
 
 def early_stop(
-    eigenvalues: jax.Array,
-    window: int = 5,
-    factor: float = 1.3,
-    distance: int = 4,
-    first_epoch: int = 10,
+  eigenvalues: jax.Array,
+  window: int = 5,
+  factor: float = 1.3,
+  distance: int = 4,
+  first_epoch: int = 10,
 ) -> Stop:
   """Decide whether the eigenvalues seen so far have grown too fast.
 
@@ -186,12 +191,14 @@ def early_stop(
     return Stop(jnp.asarray(False), last, last)
   half = window // 2
   num_means = len(eigenvalues) - window + 1
-  means = sum(eigenvalues[i:i + num_means] for i in range(window)) / window
+  means = sum(eigenvalues[i : i + num_means] for i in range(window)) / window
   epochs = jnp.arange(len(means) - distance, dtype=jnp.int32) + half
   fires = means[distance:] / means[:-distance] > factor
   fires &= epochs >= first_epoch
   stopped = fires.any()
   epoch = epochs[jnp.argmax(fires)]
   return Stop(
-      stopped, jnp.where(stopped, epoch + distance + half, last),
-      jnp.where(stopped, epoch, last))
+    stopped,
+    jnp.where(stopped, epoch + distance + half, last),
+    jnp.where(stopped, epoch, last),
+  )

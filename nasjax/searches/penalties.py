@@ -11,6 +11,7 @@ References:
   Cai, Zhu, Han, ProxylessNAS: Direct Neural Architecture Search on Target Task
   and Hardware, 2019, https://arxiv.org/abs/1812.00332, expected latency.
 """
+
 from collections.abc import Callable
 
 import jax
@@ -33,7 +34,7 @@ def _entries(tree):
 
 
 def expected_cost(
-    cost: Callable[[Arch], jax.Array], weight: Weight, target: float = 1.0
+  cost: Callable[[Arch], jax.Array], weight: Weight, target: float = 1.0
 ) -> Penalty:
   """Penalise what an architecture is expected to cost.
 
@@ -112,6 +113,6 @@ def zero_one(weight: Weight = 10.0) -> Penalty:
 
   def penalty(arch_params, arch, step):
     del arch_params
-    return -_at(weight, step) * jnp.mean((_entries(arch) - 0.5)**2)
+    return -_at(weight, step) * jnp.mean((_entries(arch) - 0.5) ** 2)
 
   return penalty

@@ -19,6 +19,7 @@ Deviations:
   Norm uses the statistics of the batch, without running averages: the unrolled
   and the validation passes change no state.
 """
+
 from collections.abc import Callable
 from typing import Any
 
@@ -39,33 +40,34 @@ def _check(space, derive):
   leaves = sorted(space.mask) if isinstance(space.mask, dict) else []
   if derive is darts_cell.derive and leaves != ['normal', 'reduce']:
     raise ValueError(
-        "darts_cell.derive needs architectures with leaves 'normal' and "
-        f"'reduce', got {leaves}. For the strongest choice of every decision "
-        'pass derive=None.')
+      "darts_cell.derive needs architectures with leaves 'normal' and "
+      f"'reduce', got {leaves}. For the strongest choice of every decision "
+      'pass derive=None.'
+    )
 
 
 def darts(
-    space: Space,
-    network: Any,
-    input_shape: tuple[int, ...],
-    steps_per_epoch: int,
-    num_epochs: int = 50,
-    *,
-    hypergradient: hypergradients.Hypergradient | None = None,
-    learning_rate: float = 0.025,
-    final_learning_rate: float = 0.001,
-    momentum: float = 0.9,
-    weight_decay: float = 3e-4,
-    max_norm: float | None = 5.0,
-    arch_learning_rate: float = 3e-4,
-    arch_b1: float = 0.5,
-    arch_b2: float = 0.999,
-    arch_weight_decay: float = 1e-3,
-    arch_start: int = 0,
-    init_scale: float = 1e-3,
-    label_smoothing: float = 0.0,
-    penalty: penalties.Penalty | None = None,
-    derive: Callable[[Arch], Arch] | None = darts_cell.derive,
+  space: Space,
+  network: Any,
+  input_shape: tuple[int, ...],
+  steps_per_epoch: int,
+  num_epochs: int = 50,
+  *,
+  hypergradient: hypergradients.Hypergradient | None = None,
+  learning_rate: float = 0.025,
+  final_learning_rate: float = 0.001,
+  momentum: float = 0.9,
+  weight_decay: float = 3e-4,
+  max_norm: float | None = 5.0,
+  arch_learning_rate: float = 3e-4,
+  arch_b1: float = 0.5,
+  arch_b2: float = 0.999,
+  arch_weight_decay: float = 1e-3,
+  arch_start: int = 0,
+  init_scale: float = 1e-3,
+  label_smoothing: float = 0.0,
+  penalty: penalties.Penalty | None = None,
+  derive: Callable[[Arch], Arch] | None = darts_cell.derive,
 ) -> Search:
   """Search by gradient descent on softmax mixtures of operations.
 
@@ -105,13 +107,16 @@ def darts(
   """
   _check(space, derive)
   cosine = optax.cosine_decay_schedule(
-      learning_rate, num_epochs, final_learning_rate / learning_rate)
+    learning_rate, num_epochs, final_learning_rate / learning_rate
+  )
   weight_optimizer = optax.chain(
-      optax.add_decayed_weights(weight_decay),
-      optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum))
+    optax.add_decayed_weights(weight_decay),
+    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
+  )
   arch_optimizer = optax.chain(
-      optax.add_decayed_weights(arch_weight_decay),
-      optax.adam(arch_learning_rate, arch_b1, arch_b2))
+    optax.add_decayed_weights(arch_weight_decay),
+    optax.adam(arch_learning_rate, arch_b1, arch_b2),
+  )
 
   distribution = softmax.softmax(space, init_scale, derive)
 
@@ -122,7 +127,13 @@ def darts(
     return jax.jit(network.init)(key, arch, example)['params']
 
   return bilevel.bilevel(
-      losses.classification_loss(network, label_smoothing), init_params,
-      distribution, weight_optimizer, arch_optimizer,
-      hypergradient or hypergradients.exact(), max_norm=max_norm,
-      penalty=penalty, arch_start=arch_start)
+    losses.classification_loss(network, label_smoothing),
+    init_params,
+    distribution,
+    weight_optimizer,
+    arch_optimizer,
+    hypergradient or hypergradients.exact(),
+    max_norm=max_norm,
+    penalty=penalty,
+    arch_start=arch_start,
+  )

@@ -1,4 +1,5 @@
 """Tests of data sets, their splits and the digits."""
+
 import numpy as np
 import pytest
 
@@ -19,9 +20,15 @@ def _numbers(dataset):
   return dataset.images.ravel().tolist()
 
 
-@pytest.mark.parametrize('given, stored', [
-    (np.uint8, np.uint8), (np.int64, np.uint8), (np.float64, np.float32),
-    (np.float16, np.float32)])
+@pytest.mark.parametrize(
+  'given, stored',
+  [
+    (np.uint8, np.uint8),
+    (np.int64, np.uint8),
+    (np.float64, np.float32),
+    (np.float16, np.float32),
+  ],
+)
 def test_types_become_u8_or_f32_and_labels_i32(given, stored):
   images = np.arange(8).reshape(2, 2, 2).astype(given)
   dataset = data.from_numpy(images, [1, 0])
@@ -50,15 +57,14 @@ def test_parts_are_disjoint_and_of_the_asked_sizes(stratified):
   assert {name: len(p.labels) for name, p in parts.items()} == _SIZES
   assert sorted(sum(map(_numbers, parts.values()), [])) == list(range(100))
   for part in parts.values():
-    np.testing.assert_array_equal(
-        part.labels, whole.labels[_numbers(part)])
+    np.testing.assert_array_equal(part.labels, whole.labels[_numbers(part)])
     assert part.num_classes == 4
 
 
 def test_fractions_are_rounded_and_the_rest_is_left_out():
-  parts = data.split(_numbered(10), {'train': .5, 'valid': .25})
+  parts = data.split(_numbered(10), {'train': 0.5, 'valid': 0.25})
   assert [len(p.labels) for p in parts.values()] == [5, 3]
-  parts = data.split(_numbered(10), {'a': .7, 'b': .2, 'c': .1})
+  parts = data.split(_numbered(10), {'a': 0.7, 'b': 0.2, 'c': 0.1})
   assert [len(p.labels) for p in parts.values()] == [7, 2, 1]
 
 
@@ -74,7 +80,8 @@ def test_stratified_parts_have_the_class_frequencies_of_the_whole():
 def test_a_split_depends_on_its_seed_alone():
   whole = _numbered()
   first, same, other = (
-      _numbers(data.split(whole, _SIZES, seed)['train']) for seed in (0, 0, 1))
+    _numbers(data.split(whole, _SIZES, seed)['train']) for seed in (0, 0, 1)
+  )
   assert first == same
   assert first != other
 
@@ -84,20 +91,24 @@ def test_statistics_are_those_of_the_first_part_unless_kept():
   parts = data.split(whole, _SIZES)
   for part in parts.values():
     np.testing.assert_allclose(
-        part.mean, parts['train'].images.mean() / 255, rtol=1e-6)
+      part.mean, parts['train'].images.mean() / 255, rtol=1e-6
+    )
   for part in data.split(whole, _SIZES, keep_statistics=True).values():
     np.testing.assert_array_equal(part.mean, whole.mean)
 
 
-@pytest.mark.parametrize('sizes, message', [
+@pytest.mark.parametrize(
+  'sizes, message',
+  [
     ({}, 'size of a part or more'),
     ({'train': 10, 'valid': 0}, 'No part may be empty'),
     ({'train': -1, 'valid': 5}, 'No part may be empty'),
-    ({'train': .5, 'valid': .001}, 'No part may be empty'),
+    ({'train': 0.5, 'valid': 0.001}, 'No part may be empty'),
     ({'train': 60, 'valid': 41}, 'need 101 images, there are 100'),
-    ({'train': .6, 'valid': .5}, 'need 110 images, there are 100'),
-    ({'train': .6, 'valid': 5}, 'all integers or all fractions'),
-])
+    ({'train': 0.6, 'valid': 0.5}, 'need 110 images, there are 100'),
+    ({'train': 0.6, 'valid': 5}, 'all integers or all fractions'),
+  ],
+)
 def test_bad_sizes_are_named(sizes, message):
   with pytest.raises(ValueError, match=message):
     data.split(_numbered(), sizes)
@@ -106,12 +117,16 @@ def test_bad_sizes_are_named(sizes, message):
 def test_digits_have_the_stated_parts():
   parts = data.digits()
   assert {name: p.images.shape for name, p in parts.items()} == {
-      'train': (700, 8, 8, 1), 'valid': (700, 8, 8, 1), 'test': (397, 8, 8, 1)}
+    'train': (700, 8, 8, 1),
+    'valid': (700, 8, 8, 1),
+    'test': (397, 8, 8, 1),
+  }
   rows = np.concatenate([p.images for p in parts.values()]).reshape(1797, -1)
   labels = np.concatenate([p.labels for p in parts.values()])
   # All 1,797, and about 180 a class.
   np.testing.assert_array_equal(
-      np.bincount(labels), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    np.bincount(labels), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+  )
   assert len(np.unique(rows, axis=0)) == 1797
   for part in parts.values():
     assert part.images.dtype == np.uint8
@@ -121,7 +136,7 @@ def test_digits_have_the_stated_parts():
 
 def test_the_test_digits_are_the_same_for_everybody():
   first = data.digits()
-  other = data.digits({'train': .8, 'valid': .1}, seed=5)
+  other = data.digits({'train': 0.8, 'valid': 0.1}, seed=5)
   np.testing.assert_array_equal(first['test'].images, other['test'].images)
   np.testing.assert_array_equal(first['test'].labels, other['test'].labels)
   assert [len(other[name].labels) for name in ('train', 'valid')] == [1120, 140]

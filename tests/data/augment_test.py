@@ -1,4 +1,5 @@
 """Tests of augmentation against loops over pixels."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,7 +55,8 @@ def test_flip_mirrors_the_flagged_images_only():
 def test_cutout_equals_a_loop_over_images(size):
   images = _RANDOM.randn(*_SHAPE).astype(np.float32)
   centres = np.stack(
-      [_RANDOM.randint(0, 7, 6), _RANDOM.randint(0, 5, 6)], axis=1)
+    [_RANDOM.randint(0, 7, 6), _RANDOM.randint(0, 5, 6)], axis=1
+  )
   centres[0] = 0
   result = jax.jit(augment.cutout, static_argnums=2)(images, centres, size)
   np.testing.assert_array_equal(result, _slow_cutout(images, centres, size))
@@ -67,47 +69,49 @@ def test_cutout_covers_its_area_and_a_quarter_of_it_in_the_corner():
   np.testing.assert_array_equal(covered, [256, 64, 81])
 
 
-@pytest.mark.parametrize('dtype, unit', [(np.uint8, 255.), (np.float32, 1.)])
+@pytest.mark.parametrize('dtype, unit', [(np.uint8, 255.0), (np.float32, 1.0)])
 def test_normalise_counts_u8_from_zero_to_one(dtype, unit):
   images = _IMAGES.astype(dtype)
-  result = augment.normalise(jnp.asarray(images), (.5, 1.), (2., 4.))
+  result = augment.normalise(jnp.asarray(images), (0.5, 1.0), (2.0, 4.0))
   assert result.dtype == jnp.float32
-  expected = (images / unit - [.5, 1.]) / [2., 4.]
+  expected = (images / unit - [0.5, 1.0]) / [2.0, 4.0]
   np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_cifar_augment_without_options_only_normalises():
-  apply = data.cifar_augment((.5, 1.), (2., 4.), padding=0, flips=False)
+  apply = data.cifar_augment((0.5, 1.0), (2.0, 4.0), padding=0, flips=False)
   np.testing.assert_array_equal(
-      apply(jax.random.key(0), jnp.asarray(_IMAGES)),
-      augment.normalise(jnp.asarray(_IMAGES), (.5, 1.), (2., 4.)))
+    apply(jax.random.key(0), jnp.asarray(_IMAGES)),
+    augment.normalise(jnp.asarray(_IMAGES), (0.5, 1.0), (2.0, 4.0)),
+  )
 
 
 def test_cifar_augment_gives_every_shift_and_flip_of_the_image():
   image = np.arange(1, 17, dtype=np.uint8).reshape(1, 4, 4, 1)
-  apply = data.cifar_augment((0.,), (1.,), padding=1)
+  apply = data.cifar_augment((0.0,), (1.0,), padding=1)
   result = jax.jit(apply)(jax.random.key(0), jnp.repeat(image, 400, axis=0))
   seen = {tuple(x) for x in np.rint(result * 255).astype(int).reshape(400, 16)}
   expected = set()
   for y in range(3):
     for x in range(3):
       shifted = _slow_crop(image, np.array([[y, x]]), 1)
-      expected |= {
-          tuple(shifted.ravel()), tuple(shifted[:, :, ::-1].ravel())}
+      expected |= {tuple(shifted.ravel()), tuple(shifted[:, :, ::-1].ravel())}
   assert seen == expected
 
 
 def test_cutout_is_the_mean_and_padding_is_black():
   apply = data.cifar_augment(
-      (.25,), (.5,), padding=2, flips=False, cutout_size=4)
+    (0.25,), (0.5,), padding=2, flips=False, cutout_size=4
+  )
   white = jnp.full((64, 8, 8, 1), 255, jnp.uint8)
   values = np.unique(apply(jax.random.key(1), white))
-  np.testing.assert_allclose(values, [-.5, 0, 1.5], atol=1e-6)
+  np.testing.assert_allclose(values, [-0.5, 0, 1.5], atol=1e-6)
 
 
 def test_cutout_reaches_every_pixel_of_a_tall_image():
   apply = data.cifar_augment(
-      (0.,), (1.,), padding=0, flips=False, cutout_size=2)
+    (0.0,), (1.0,), padding=0, flips=False, cutout_size=2
+  )
   result = apply(jax.random.key(2), jnp.ones((400, 9, 3, 1)))
   assert np.all(np.any(np.asarray(result) == 0, axis=0))
 
@@ -121,8 +125,9 @@ def test_examples_are_augmented_independently_and_by_their_key():
   assert len(np.unique(np.reshape(first, (8, -1)), axis=0)) > 4
 
 
-@pytest.mark.parametrize('options', [
-    {'padding': -1}, {'cutout_size': -2}, {'cutout_size': 15}])
+@pytest.mark.parametrize(
+  'options', [{'padding': -1}, {'cutout_size': -2}, {'cutout_size': 15}]
+)
 def test_bad_sizes_are_refused(options):
   with pytest.raises(ValueError, match='even cutout_size >= 0, got'):
     data.cifar_augment(**options)

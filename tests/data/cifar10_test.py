@@ -1,4 +1,5 @@
 """Tests of CIFAR-10: the codec, the checks, and the real images."""
+
 import numpy as np
 import pytest
 
@@ -27,11 +28,12 @@ def _write(folder, **changes):
   """Write tiny compact files, some of their arrays replaced."""
   for seed, name in enumerate((*cifar10.TRAIN_FILES, cifar10.TEST_FILE)):
     content = {
-        'delta': _encode(_images(4, seed)),
-        'labels': np.array([3, 9, 0, seed], np.uint8)} | changes
+      'delta': _encode(_images(4, seed)),
+      'labels': np.array([3, 9, 0, seed], np.uint8),
+    } | changes
     np.savez(
-        folder / name,
-        **{key: x for key, x in content.items() if x is not None})
+      folder / name, **{key: x for key, x in content.items() if x is not None}
+    )
 
 
 def test_decoding_inverts_the_format():
@@ -47,14 +49,14 @@ def test_halves_are_the_first_and_the_second_half_in_order(tmp_path):
     np.testing.assert_array_equal(parts[name].labels, [3, 9, 0, seed])
     assert parts[name].num_classes == 10
     np.testing.assert_array_equal(
-        parts[name].mean, np.float32(augment.CIFAR10_MEAN))
+      parts[name].mean, np.float32(augment.CIFAR10_MEAN)
+    )
 
 
 def test_the_lists_of_nasbench201_divide_the_images_that_there_are(tmp_path):
   _write(tmp_path)
   rows = np.arange(50_000, dtype=np.uint16)[::-1]
-  np.savez(
-      tmp_path / cifar10.SPLIT_FILE, train=rows[1::2], valid=rows[::2])
+  np.savez(tmp_path / cifar10.SPLIT_FILE, train=rows[1::2], valid=rows[::2])
   train, valid = cifar10.read_nasbench201_split(data_dir=tmp_path)
   np.testing.assert_array_equal(train, np.arange(0, 50_000, 2))
   np.testing.assert_array_equal(valid, np.arange(1, 50_000, 2))
@@ -75,8 +77,12 @@ def test_an_unset_variable_is_explained(monkeypatch):
   with pytest.raises(ValueError) as error:
     data.load_cifar10()
   for fragment in (
-      'NASJAX_DATA_DIR is not set', *cifar10.TRAIN_FILES, cifar10.TEST_FILE,
-      'tfds_dir', 'download_and_prepare'):
+    'NASJAX_DATA_DIR is not set',
+    *cifar10.TRAIN_FILES,
+    cifar10.TEST_FILE,
+    'tfds_dir',
+    'download_and_prepare',
+  ):
     assert fragment in str(error.value)
 
 
@@ -86,15 +92,20 @@ def test_a_folder_without_the_files_is_named(monkeypatch, tmp_path):
     data.load_cifar10()
 
 
-@pytest.mark.parametrize('changes, message', [
-    ({'delta': np.zeros((4, 32, 32, 3), np.uint8)},
-     r'delta in .* must be u1 of shape \(None, 3, 32, 32\).*\(4, 32, 32, 3\)'),
+@pytest.mark.parametrize(
+  'changes, message',
+  [
+    (
+      {'delta': np.zeros((4, 32, 32, 3), np.uint8)},
+      r'delta in .* must be u1 of shape \(None, 3, 32, 32\).*\(4, 32, 32, 3\)',
+    ),
     ({'delta': np.zeros((4, 3, 32, 32))}, 'got float64'),
     ({'labels': np.zeros((3,), np.uint8)}, '8 images and 6 labels'),
     ({'labels': np.full((4,), 10, np.uint8)}, 'between 0 and 9.*10 to 10'),
     ({'labels': None}, 'Cannot read delta, labels in'),
     ({'labels': np.array([None] * 4)}, 'allow_pickle=False'),
-])
+  ],
+)
 def test_files_are_checked_before_use(tmp_path, changes, message):
   _write(tmp_path, **changes)
   with pytest.raises(ValueError, match=message):
@@ -121,13 +132,15 @@ def test_the_real_images_are_those_of_the_original(data_dir):
   assert train.images.shape == valid.images.shape == (10_000, 32, 32, 3)
   assert parts['test'].images.shape == (1_000, 32, 32, 3)
   np.testing.assert_array_equal(
-      train.labels[:10], [6, 9, 9, 4, 1, 1, 2, 7, 8, 3])
+    train.labels[:10], [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
+  )
   both = [checks.statistics(p.images) for p in (train, valid)]
   mean = np.mean([m for m, _ in both], 0)
   square = np.mean([m**2 + s**2 for m, s in both], 0)
-  np.testing.assert_allclose(mean, augment.CIFAR10_MEAN, atol=.005)
+  np.testing.assert_allclose(mean, augment.CIFAR10_MEAN, atol=0.005)
   np.testing.assert_allclose(
-      np.sqrt(square - mean**2), augment.CIFAR10_STD, atol=.005)
+    np.sqrt(square - mean**2), augment.CIFAR10_STD, atol=0.005
+  )
   # Natural images are smooth; a wrong codec is noise.
   step = np.abs(np.diff(train.images[:200].astype(int), axis=2)).mean()
   assert step < 15

@@ -1,4 +1,5 @@
 """Tests of batches as functions of a key and a step."""
+
 import itertools
 
 import chex
@@ -16,7 +17,8 @@ def _numbered(num_images=23):
   """A data set whose images carry their own number in a float pixel."""
   images = np.arange(num_images, dtype=np.float32).reshape(-1, 1, 1, 1)
   return data.from_numpy(
-      images, np.arange(num_images) % 3, mean=[0.], std=[1.])
+    images, np.arange(num_images) % 3, mean=[0.0], std=[1.0]
+  )
 
 
 def _rgb(num_images=10):
@@ -39,21 +41,24 @@ def test_an_epoch_shows_every_image_once_but_for_the_last_incomplete_batch():
 def test_an_epoch_of_complete_batches_is_a_permutation_and_never_the_same():
   batches = data.batches(_numbered(20), 5)
   epochs = [
-      sum((_numbers(batches(_KEY, 4 * epoch + t)) for t in range(4)), [])
-      for epoch in range(4)]
+    sum((_numbers(batches(_KEY, 4 * epoch + t)) for t in range(4)), [])
+    for epoch in range(4)
+  ]
   assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
   assert len(set(map(tuple, epochs))) == 4
 
 
 def test_stacked_batches_are_those_of_the_steps_in_a_row():
   batches = data.joint(
-      train=data.batches(_numbered(), 5), valid=data.batches(_numbered(), 4))
+    train=data.batches(_numbered(), 5), valid=data.batches(_numbered(), 4)
+  )
   stacked = data.streams.stack(batches, 3)
   for epoch in range(3):
     rows = [batches(_KEY, 3 * epoch + t) for t in range(3)]
     chex.assert_trees_all_equal(
-        stacked(_KEY, np.int32(epoch)),
-        jax.tree.map(lambda *x: jnp.stack(x), *rows))
+      stacked(_KEY, np.int32(epoch)),
+      jax.tree.map(lambda *x: jnp.stack(x), *rows),
+    )
 
 
 def test_images_keep_their_labels():
@@ -61,8 +66,7 @@ def test_images_keep_their_labels():
   for t in range(5):
     batch = batches(_KEY, t)
     assert batch['label'].dtype == jnp.int32
-    np.testing.assert_array_equal(
-        batch['label'], np.array(_numbers(batch)) % 3)
+    np.testing.assert_array_equal(batch['label'], np.array(_numbers(batch)) % 3)
 
 
 def test_a_batch_is_a_function_of_key_and_step_in_any_order():
@@ -78,29 +82,34 @@ def test_a_batch_is_a_function_of_key_and_step_in_any_order():
 
 def test_the_same_image_is_augmented_anew_in_every_step():
   dataset = data.from_numpy(
-      np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1), [0], 2)
+    np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1), [0], 2
+  )
   batches = data.batches(
-      dataset, 1, data.cifar_augment(dataset.mean, dataset.std, padding=3))
+    dataset, 1, data.cifar_augment(dataset.mean, dataset.std, padding=3)
+  )
   images = [np.asarray(batches(_KEY, t)['image']).ravel() for t in range(8)]
   assert len(np.unique(images, axis=0)) > 4
 
 
 class BatchesVariants(chex.TestCase):
-
   @chex.variants(with_jit=True, without_jit=True)
   def test_jit_and_scan_give_the_batches_of_the_loop(self):
     dataset = _rgb()
     batches = data.batches(
-        dataset, 4, data.cifar_augment(dataset.mean, dataset.std, padding=1))
+      dataset, 4, data.cifar_augment(dataset.mean, dataset.std, padding=1)
+    )
     loop = [batches(_KEY, t) for t in range(5)]
     for t in range(5):
       # XLA may fuse a division into another rounding.
       chex.assert_trees_all_close(
-          self.variant(batches)(_KEY, t), loop[t], atol=1e-6)
+        self.variant(batches)(_KEY, t), loop[t], atol=1e-6
+      )
     _, scanned = jax.lax.scan(
-        lambda carry, t: (carry, batches(_KEY, t)), 0, jnp.arange(5))
+      lambda carry, t: (carry, batches(_KEY, t)), 0, jnp.arange(5)
+    )
     chex.assert_trees_all_close(
-        scanned, jax.tree.map(lambda *b: jnp.stack(b), *loop), atol=1e-6)
+      scanned, jax.tree.map(lambda *b: jnp.stack(b), *loop), atol=1e-6
+    )
 
 
 def test_eager_operations_give_the_batch_of_the_compiled_ones():
@@ -164,8 +173,9 @@ def test_a_batch_size_without_a_complete_batch_is_refused(batch_size):
     data.stream([{}] * 23, batch_size, _KEY)
 
 
-@pytest.mark.parametrize('batch_size, num_batches', [
-    (5, 5), (23, 1), (40, 1), (1, 23)])
+@pytest.mark.parametrize(
+  'batch_size, num_batches', [(5, 5), (23, 1), (40, 1), (1, 23)]
+)
 def test_evaluation_batches_hold_every_image_once(batch_size, num_batches):
   stacked = data.evaluation_batches(_numbered(), batch_size)
   assert stacked['image'].shape == (num_batches, batch_size, 1, 1, 1)
@@ -182,10 +192,12 @@ def test_the_weighted_mean_is_exact_for_any_batch_size():
   @jax.jit
   def evaluate(stacked):
     return data.weighted_mean(
-        lambda batch: {
-            'accuracy': batch['label'] == 1,
-            'pixel': jnp.sum(batch['image'], (1, 2, 3))},
-        stacked)
+      lambda batch: {
+        'accuracy': batch['label'] == 1,
+        'pixel': jnp.sum(batch['image'], (1, 2, 3)),
+      },
+      stacked,
+    )
 
   for batch_size in (4, 23, 50):
     means = evaluate(data.evaluation_batches(dataset, batch_size))
@@ -202,8 +214,9 @@ def test_evaluation_refuses_an_empty_batch():
 def test_a_stream_gives_the_batches_of_the_device_from_any_step(start):
   dataset = _rgb()
   source = [
-      {'image': image, 'label': int(label), 'id': b'unused'}
-      for image, label in zip(dataset.images, dataset.labels)]
+    {'image': image, 'label': int(label), 'id': b'unused'}
+    for image, label in zip(dataset.images, dataset.labels)
+  ]
   augment = data.cifar_augment(dataset.mean, dataset.std, padding=1)
   batches = data.batches(dataset, 4, augment)
   stream = data.stream(source, 4, _KEY, augment, start=start)
@@ -216,7 +229,6 @@ def test_a_stream_passes_raw_images_on_and_reads_only_a_little_ahead():
   read = []
 
   class Source:
-
     def __len__(self):
       return 100
 
@@ -234,7 +246,6 @@ def test_a_stream_passes_raw_images_on_and_reads_only_a_little_ahead():
 
 def test_a_stream_passes_an_error_of_its_source_on():
   class Source(list):
-
     def __getitem__(self, i):
       raise OSError(f'cannot read {i}')
 

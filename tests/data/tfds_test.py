@@ -1,4 +1,5 @@
 """Tests of tensorflow-datasets, on sets prepared here without TensorFlow."""
+
 import io
 import subprocess
 import sys
@@ -32,12 +33,14 @@ def _prepare(set_name, folder, shapes, ids=False, version='1.0.0'):
 
     def _info(self):
       features = {
-          'image': tfds.features.Image(shape=(None, None, shapes[0][-1])),
-          'label': tfds.features.ClassLabel(num_classes=10)}
+        'image': tfds.features.Image(shape=(None, None, shapes[0][-1])),
+        'label': tfds.features.ClassLabel(num_classes=10),
+      }
       if ids:
         features['id'] = tfds.features.Text()
       return tfds.core.DatasetInfo(
-          builder=self, features=tfds.features.FeaturesDict(features))
+        builder=self, features=tfds.features.FeaturesDict(features)
+      )
 
     def _split_generators(self, manager):
       del manager
@@ -78,7 +81,8 @@ def test_a_prepared_set_is_read_as_it_was_written(folder):
   assert _sorted_images(dataset.images) == _sorted_images(written)
   label = {image.tobytes(): i % 3 for i, image in enumerate(written)}
   assert dataset.labels.tolist() == [
-      label[image.tobytes()] for image in dataset.images]
+    label[image.tobytes()] for image in dataset.images
+  ]
 
 
 def test_one_channel_stays_one_channel(folder):
@@ -102,15 +106,26 @@ def test_cifar10_comes_in_the_original_order(folder):
   np.testing.assert_array_equal(parts['test'].images, written)
 
 
-@pytest.mark.parametrize('name, split, options, message', [
+@pytest.mark.parametrize(
+  'name, split, options, message',
+  [
     ('tiny_colours', 'valid', {}, "Unknown split 'valid'"),
-    ('tiny_colours', 'train', {'label': 'class'},
-     'no feature class. Known: image, label'),
+    (
+      'tiny_colours',
+      'train',
+      {'label': 'class'},
+      'no feature class. Known: image, label',
+    ),
     ('tiny_mixture', 'train', {}, 'one common shape'),
-    ('mnist', 'train', {},
-     "'mnist' is not prepared.*Prepared there: cifar10:.*, tiny_colours:1.0.0"),
+    (
+      'mnist',
+      'train',
+      {},
+      "'mnist' is not prepared.*Prepared there: cifar10:.*, tiny_colours:1.0.0",
+    ),
     ('no_such_set', 'train', {}, "'no_such_set' is not prepared"),
-])
+  ],
+)
 def test_mistakes_are_explained(folder, name, split, options, message):
   with pytest.raises(ValueError, match=message):
     data.from_tfds(name, split, folder, **options)

@@ -246,7 +246,7 @@ def test_a_population_is_trained_as_its_members_alone(jitted):
       step_key = jax.random.fold_in(jax.random.fold_in(key, t), i)
       child, one = jitted.update(step_key, child, arch, batch)
     chex.assert_trees_all_close(
-      jax.tree.map(lambda leaf, i=i: leaf[i], state[0]), child, atol=1e-5
+      jax.tree.map(lambda leaf, i=i: leaf[i], state.children), child, atol=1e-5
     )
     np.testing.assert_allclose(
       metrics['train_loss'][i], one['train_loss'], rtol=1e-4

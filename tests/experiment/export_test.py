@@ -1,4 +1,5 @@
 """Tests of architectures as JSON, drawings, plots and tables."""
+
 import json
 import math
 
@@ -15,9 +16,7 @@ from tests.experiment import toys
 
 
 class ExportTest(parameterized.TestCase):
-
-  @parameterized.parameters(
-      nasbench201.nasbench201, darts_cell.darts_cell)
+  @parameterized.parameters(nasbench201.nasbench201, darts_cell.darts_cell)
   def test_an_architecture_survives_json(self, factory):
     space = factory()
     arch = space.sample(jax.random.key(1))
@@ -37,7 +36,8 @@ class ExportTest(parameterized.TestCase):
     for wrong in (5, -1):
       with self.assertRaisesRegex(ValueError, f'op.*from 0 to 4, got.*{wrong}'):
         export.check_choices(
-            {'op': jnp.array([0, wrong, 1, 2, 3, 4])}, space.mask)
+          {'op': jnp.array([0, wrong, 1, 2, 3, 4])}, space.mask
+        )
 
   def test_a_file_of_a_search_is_read_back(self):
     path = toys.folder(self) / 'best.json'
@@ -49,8 +49,10 @@ class ExportTest(parameterized.TestCase):
   def test_top_has_no_duplicates_and_no_empty_slots(self):
     store = archive.create({'op': jnp.int32(0)}, 8)
     store = archive.add(
-        store, {'op': jnp.array([4, 2, 4, 3, 1])},
-        jnp.array([.5, .9, .5, jnp.nan, .7]))
+      store,
+      {'op': jnp.array([4, 2, 4, 3, 1])},
+      jnp.array([0.5, 0.9, 0.5, jnp.nan, 0.7]),
+    )
     top = export.top(store, 4)
     self.assertEqual([row['arch']['op'] for row in top], [2, 1, 4])
     self.assertEqual([row['rank'] for row in top], [1, 2, 3])
@@ -58,18 +60,23 @@ class ExportTest(parameterized.TestCase):
   def test_pareto_set_equals_a_brute_force_one(self):
     values = np.random.RandomState(0).rand(20, 2).astype(np.float32)
     store = archive.add(
-        archive.create({'op': jnp.int32(0)}, 24, 2),
-        {'op': jnp.arange(20)}, jnp.asarray(values))
+      archive.create({'op': jnp.int32(0)}, 24, 2),
+      {'op': jnp.arange(20)},
+      jnp.asarray(values),
+    )
     expected = {
-        i for i in range(20) if not any(
-            (values[j] >= values[i]).all() and (values[j] > values[i]).any()
-            for j in range(20))}
+      i
+      for i in range(20)
+      if not any(
+        (values[j] >= values[i]).all() and (values[j] > values[i]).any()
+        for j in range(20)
+      )
+    }
     found = {row['arch']['op'] for row in export.pareto(store)}
     self.assertEqual(found, expected)
 
 
 class DrawingTest(parameterized.TestCase):
-
   def test_cells_of_known_spaces_are_drawn_with_their_operations(self):
     arch = darts_cell.from_genotype(darts_cell.DARTS_V2)
     figures = drawing.cells(export.to_json(arch))
@@ -81,9 +88,20 @@ class DrawingTest(parameterized.TestCase):
       self.assertGreater(len(plots.png(figure)), 3000)
     figures = drawing.cells({'op': [3, 0, 1, 2, 4, 3]})
     texts = [t.get_text() for t in figures['op'].axes[0].texts]
-    self.assertCountEqual(texts, [
-        'nor_conv_3x3', 'skip_connect', 'nor_conv_1x1', 'avg_pool_3x3',
-        'nor_conv_3x3', 'in', '1', '2', 'out'])
+    self.assertCountEqual(
+      texts,
+      [
+        'nor_conv_3x3',
+        'skip_connect',
+        'nor_conv_1x1',
+        'avg_pool_3x3',
+        'nor_conv_3x3',
+        'in',
+        '1',
+        '2',
+        'out',
+      ],
+    )
 
   def test_drawings_bear_the_names_of_the_space(self):
     names = ('none', 'gate', 'shift')
@@ -103,7 +121,8 @@ class DrawingTest(parameterized.TestCase):
     self.assertLen(np.unique(position, axis=0), 4)
 
   @parameterized.parameters(
-      ([(0, 1, ''), (1, 0, '')], 'cycle'), ([(0, 5, '')], 'leaves the 2 nodes'))
+    ([(0, 1, ''), (1, 0, '')], 'cycle'), ([(0, 5, '')], 'leaves the 2 nodes')
+  )
   def test_what_is_no_cell_is_refused(self, edges, message):
     with self.assertRaisesRegex(ValueError, message):
       drawing.draw_dag(edges, ['a', 'b'])
@@ -113,41 +132,45 @@ class DrawingTest(parameterized.TestCase):
     shown = plots.heat_map(range(5), logits).axes[0].collections[0].get_array()
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     np.testing.assert_allclose(
-        shown.reshape(12, 5), expected.reshape(5, 12).T, rtol=1e-6)
+      shown.reshape(12, 5), expected.reshape(5, 12).T, rtol=1e-6
+    )
 
   def test_curves_survive_values_that_are_not_finite(self):
-    rows = [{'step': i, 'x': [1., math.inf], 'y': math.nan} for i in range(3)]
+    rows = [{'step': i, 'x': [1.0, math.inf], 'y': math.nan} for i in range(3)]
     self.assertGreater(len(plots.png(plots.curves(rows, ['x', 'y']))), 1000)
 
 
 class ResultsTest(absltest.TestCase):
-
   def test_interval_is_that_of_welch(self):
-    a, b = [.9, .92, .95, .91], [.8, .7, .9]
+    a, b = [0.9, 0.92, 0.95, 0.91], [0.8, 0.7, 0.9]
     found = results.difference(a, b)
     va, vb = np.var(a, ddof=1) / 4, np.var(b, ddof=1) / 3
-    df = (va + vb)**2 / (va**2 / 3 + vb**2 / 2)
-    half = stats.t.ppf(.975, df) * math.sqrt(va + vb)
+    df = (va + vb) ** 2 / (va**2 / 3 + vb**2 / 2)
+    half = stats.t.ppf(0.975, df) * math.sqrt(va + vb)
     delta = np.mean(a) - np.mean(b)
     self.assertAlmostEqual(found['difference'], delta)
     self.assertAlmostEqual(found['low'], delta - half)
     self.assertAlmostEqual(found['high'], delta + half)
 
   def test_one_network_has_no_interval(self):
-    self.assertTrue(math.isnan(results.difference([1.], [2., 3.])['low']))
+    self.assertTrue(math.isnan(results.difference([1.0], [2.0, 3.0])['low']))
 
   def test_repeats_of_a_network_count_once(self):
-    rows = [dict(name='found', seed=s, repeat=r, acc=s + .1 * r)
-            for s in range(3) for r in range(4)]
+    rows = [
+      dict(name='found', seed=s, repeat=r, acc=s + 0.1 * r)
+      for s in range(3)
+      for r in range(4)
+    ]
     self.assertEqual(results.summarise(rows)['acc']['found']['n'], 3)
 
   def test_durations_and_rates_are_for_people(self):
     spans = [progress.duration(s) for s in (42, 185, 7620, 273600, math.inf)]
     self.assertEqual(spans, ['42s', '3m05s', '2h07m', '3d04h', '?'])
-    self.assertEqual(progress.rate(.25), '4 s/step')
+    self.assertEqual(progress.rate(0.25), '4 s/step')
     self.assertRegex(
-        progress.line('search', 30, 120, 3., {'step': 30, 'loss': 1.5}),
-        r'search  30/120  25%  3 steps/s  ETA 30s  loss 1.5')
+      progress.line('search', 30, 120, 3.0, {'step': 30, 'loss': 1.5}),
+      r'search  30/120  25%  3 steps/s  ETA 30s  loss 1.5',
+    )
 
 
 if __name__ == '__main__':

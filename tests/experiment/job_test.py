@@ -1,4 +1,5 @@
 """Tests of whole jobs: what is checked first, what the folder holds after."""
+
 import base64
 import html.parser
 import json
@@ -18,20 +19,25 @@ from tests.experiment import toys
 
 PARTS = 'tests.experiment.parts'
 CONFIG = dict(
-    num_seeds=2, num_steps=12, eval_every=4, num_random=3, seed_batch_size=2,
-    space=dict(name='spaces.nasbench201.nasbench201'),
-    describe=dict(params=dict(function='spaces.nasbench201.num_params')),
-    search=dict(name=f'{PARTS}:alpha_search'),
-    evaluation=dict(name=f'{PARTS}:population', num_steps=5, num_repeats=2))
+  num_seeds=2,
+  num_steps=12,
+  eval_every=4,
+  num_random=3,
+  seed_batch_size=2,
+  space=dict(name='spaces.nasbench201.nasbench201'),
+  describe=dict(params=dict(function='spaces.nasbench201.num_params')),
+  search=dict(name=f'{PARTS}:alpha_search'),
+  evaluation=dict(name=f'{PARTS}:population', num_steps=5, num_repeats=2),
+)
 
 
 def config(**changes):
-  return {key: value for key, value in (CONFIG | changes).items()
-          if value is not None}
+  return {
+    key: value for key, value in (CONFIG | changes).items() if value is not None
+  }
 
 
 class JobTest(parameterized.TestCase):
-
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
@@ -42,22 +48,32 @@ class JobTest(parameterized.TestCase):
 
   def test_results_hold_found_and_random_networks_with_repeats(self):
     rows = self.results['rows']
-    self.assertEqual([row['name'] for row in rows],
-                     ['found'] * 4 + ['random'] * 6)
+    self.assertEqual(
+      [row['name'] for row in rows], ['found'] * 4 + ['random'] * 6
+    )
     self.assertEqual([row['repeat'] for row in rows], [0, 1] * 5)
     for row in rows:
       self.assertAlmostEqual(
-          row['test_accuracy'], sum(row['arch']['op']), delta=.1)
+        row['test_accuracy'], sum(row['arch']['op']), delta=0.1
+      )
       self.assertGreater(row['params'], 0)
     interval = self.results['summary']['test_accuracy']['found - random']
     self.assertLess(interval['low'], interval['difference'])
     self.assertLess(interval['difference'], interval['high'])
 
   def test_the_folder_holds_all_that_it_should(self):
-    for name in ('config.json', 'environment.json', 'results.json',
-                 'results.csv', 'report.html', 'best/search.json',
-                 'search/metrics.jsonl', 'search/snapshots.jsonl',
-                 'evaluate/metrics.jsonl', 'evaluate/checkpoints/5'):
+    for name in (
+      'config.json',
+      'environment.json',
+      'results.json',
+      'results.csv',
+      'report.html',
+      'best/search.json',
+      'search/metrics.jsonl',
+      'search/snapshots.jsonl',
+      'evaluate/metrics.jsonl',
+      'evaluate/checkpoints/5',
+    ):
       self.assertTrue((self.whole / name).exists(), name)
     json.loads((self.whole / 'results.json').read_text())
     saved = metrics.read_json(self.whole / 'config.json')
@@ -78,8 +94,9 @@ class JobTest(parameterized.TestCase):
       self.assertEqual(values, sorted(values, reverse=True))
       front = [row['value'] for row in spec['pareto'] if row['seed'] == seed]
       for a in front:
-        self.assertFalse(any(
-            b != a and b[0] >= a[0] and b[1] >= a[1] for b in front))
+        self.assertFalse(
+          any(b != a and b[0] >= a[0] and b[1] >= a[1] for b in front)
+        )
 
   def test_the_same_command_again_changes_nothing(self):
     copy = toys.folder(self)
@@ -87,27 +104,39 @@ class JobTest(parameterized.TestCase):
     again = experiment.run(config(), copy)
     for row, expected in zip(again['rows'], self.results['rows'], strict=True):
       self.assertEqual(metrics.dumps(row), metrics.dumps(expected))
-    for name in ('search/metrics.jsonl', 'evaluate/metrics.jsonl',
-                 'results.json', 'best/search.json'):
-      self.assertEqual((copy / name).read_bytes(),
-                       (self.whole / name).read_bytes())
+    for name in (
+      'search/metrics.jsonl',
+      'evaluate/metrics.jsonl',
+      'results.json',
+      'best/search.json',
+    ):
+      self.assertEqual(
+        (copy / name).read_bytes(), (self.whole / name).read_bytes()
+      )
 
   def test_another_config_in_the_folder_is_refused_with_the_difference(self):
     before = (self.whole / 'config.json').read_bytes()
     with self.assertRaisesRegex(
-        folder.FolderError, '(?s)seed: 0 there, 7 here.*same config to resume'):
+      folder.FolderError, '(?s)seed: 0 there, 7 here.*same config to resume'
+    ):
       experiment.run(config(seed=7), self.whole)
     with self.assertRaisesRegex(folder.FolderError, 'num_repeats: 2 there, 1'):
-      experiment.run(config(evaluation=dict(
-          CONFIG['evaluation'], num_repeats=1)), self.whole)
+      experiment.run(
+        config(evaluation=dict(CONFIG['evaluation'], num_repeats=1)), self.whole
+      )
     self.assertEqual((self.whole / 'config.json').read_bytes(), before)
 
   def test_found_architectures_can_be_trained_alone(self):
     spec = str(self.whole / 'best' / 'search.json')
-    rows = experiment.run(config(
-        spec=spec, num_random=0, describe=None,
-        evaluation=dict(CONFIG['evaluation'], with_final=False, num_repeats=1)),
-        toys.folder(self))['rows']
+    rows = experiment.run(
+      config(
+        spec=spec,
+        num_random=0,
+        describe=None,
+        evaluation=dict(CONFIG['evaluation'], with_final=False, num_repeats=1),
+      ),
+      toys.folder(self),
+    )['rows']
     expected = [self.results['rows'][i]['arch'] for i in (0, 2)]
     self.assertEqual([row['arch'] for row in rows], expected)
     self.assertIn('accuracy', rows[0])
@@ -115,7 +144,8 @@ class JobTest(parameterized.TestCase):
   def test_an_operation_that_does_not_exist_is_not_trained(self):
     spec = toys.folder(self).with_name('spec.json')
     metrics.write_json(
-        spec, {'found': [{'seed': 0, 'arch': {'op': [0, 1, 2, 3, 4, 5]}}]})
+      spec, {'found': [{'seed': 0, 'arch': {'op': [0, 1, 2, 3, 4, 5]}}]}
+    )
     with self.assertRaisesRegex(ValueError, 'from 0 to 4'):
       experiment.prepare(config(spec=str(spec)), toys.folder(self))
 
@@ -123,8 +153,9 @@ class JobTest(parameterized.TestCase):
     text = experiment.status.status(self.whole)
     self.assertRegex(text, '(?s)finished.*search  12/12  100%.*evaluate  5/5')
     self.assertRegex(text, 'best accuracy')
-    with folder.claim(self.whole, metrics.read_json(
-        self.whole / 'config.json')):
+    with folder.claim(
+      self.whole, metrics.read_json(self.whole / 'config.json')
+    ):
       self.assertTrue(folder.is_locked(self.whole))
       with self.assertRaisesRegex(folder.FolderError, 'Another process'):
         experiment.run(config(), self.whole)
@@ -146,45 +177,66 @@ class JobTest(parameterized.TestCase):
     search = dict(CONFIG['search'], nan=True)
     with self.assertRaisesRegex(experiment.loop.Diverged, 'at step 1'):
       experiment.run(config(search=search), workdir)
-    self.assertRegex(experiment.status.status(workdir),
-                     'failed: train_loss is nan at step 1')
+    self.assertRegex(
+      experiment.status.status(workdir), 'failed: train_loss is nan at step 1'
+    )
 
   @parameterized.parameters(
-      (dict(num_step=3), "'num_step'. Did you mean 'num_steps'"),
-      (dict(serch={}), "'serch'. Did you mean 'search'"),
-      (dict(num_steps='x'), 'config.num_steps must be int'),
-      (dict(num_steps=None), 'config.num_steps must be int, got None'),
-      (dict(num_seeds=0), 'num_seeds must be at least 1'),
-      (dict(search=None), 'no section "search"'),
-      (dict(space=None), "config.search.*'space'"),
-      (dict(search=dict(name=f'{PARTS}:alpha_search', nann=1)),
-       "config.search.*'nann'.*'nan'"),
-      (dict(search=dict(name='spaces.nasbench201.nasbench201')),
-       'makes a Space, not a Search'),
-      (dict(evaluation=dict(name=f'{PARTS}:population')),
-       'evaluation.num_steps'),
-      (dict(spec='/no/such.json'), 'no file /no/such.json'),
-      (dict(describe=dict(params=3)), "config.describe: 'params'"),
+    (dict(num_step=3), "'num_step'. Did you mean 'num_steps'"),
+    (dict(serch={}), "'serch'. Did you mean 'search'"),
+    (dict(num_steps='x'), 'config.num_steps must be int'),
+    (dict(num_steps=None), 'config.num_steps must be int, got None'),
+    (dict(num_seeds=0), 'num_seeds must be at least 1'),
+    (dict(search=None), 'no section "search"'),
+    (dict(space=None), "config.search.*'space'"),
+    (
+      dict(search=dict(name=f'{PARTS}:alpha_search', nann=1)),
+      "config.search.*'nann'.*'nan'",
+    ),
+    (
+      dict(search=dict(name='spaces.nasbench201.nasbench201')),
+      'makes a Space, not a Search',
+    ),
+    (dict(evaluation=dict(name=f'{PARTS}:population')), 'evaluation.num_steps'),
+    (dict(spec='/no/such.json'), 'no file /no/such.json'),
+    (dict(describe=dict(params=3)), "config.describe: 'params'"),
   )
   def test_a_mistake_in_the_config_is_one_error_before_any_work(
-      self, changes, message):
+    self, changes, message
+  ):
     workdir = toys.folder(self)
     with self.assertRaisesRegex(ValueError, message):
       experiment.run(config(**changes), workdir)
     self.assertFalse(workdir.exists())
 
-  @parameterized.parameters(('search', dict(search=dict(
-      name='systems.darts.darts', input_shape=(8, 8, 1), steps_per_epoch=1,
-      derive=None, network=dict(
-          name='networks.nasbench201.NasBench201',
-          operations=('none', 'conv7'))))), ('evaluation', dict(
-              evaluation=dict(
-                  name=f'{PARTS}:untraceable', num_steps=5))))
+  @parameterized.parameters(
+    (
+      'search',
+      dict(
+        search=dict(
+          name='systems.darts.darts',
+          input_shape=(8, 8, 1),
+          steps_per_epoch=1,
+          derive=None,
+          network=dict(
+            name='networks.nasbench201.NasBench201',
+            operations=('none', 'conv7'),
+          ),
+        )
+      ),
+    ),
+    (
+      'evaluation',
+      dict(evaluation=dict(name=f'{PARTS}:untraceable', num_steps=5)),
+    ),
+  )
   def test_a_network_that_cannot_be_built_is_one_error_before_any_work(
-      self, section, changes):
+    self, section, changes
+  ):
     workdir = toys.folder(self)
     with self.assertRaisesRegex(
-        ValueError, f"config.{section}: Unknown operation 'conv7'"):
+      ValueError, f"config.{section}: Unknown operation 'conv7'"
+    ):
       experiment.run(config(**changes), workdir)
     self.assertFalse(workdir.exists())
 
@@ -218,7 +270,6 @@ class JobTest(parameterized.TestCase):
     sources = []
 
     class Parser(html.parser.HTMLParser):
-
       def handle_starttag(self, tag, attrs):
         sources.extend(v for k, v in attrs if k in ('src', 'href'))
 

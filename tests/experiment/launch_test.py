@@ -1,4 +1,5 @@
 """Tests of the launchers: runs by command line, mistakes without noise."""
+
 import contextlib
 import io
 import os
@@ -20,18 +21,24 @@ _ROOT = pathlib.Path(__file__).parents[2]
 
 def _run(launcher, *flags):
   return subprocess.run(
-      [sys.executable, '-m', f'experiments.{launcher}', *flags], cwd=_ROOT,
-      env=dict(os.environ, JAX_PLATFORMS='cpu'), capture_output=True, text=True,
-      check=False)
+    [sys.executable, '-m', f'experiments.{launcher}', *flags],
+    cwd=_ROOT,
+    env=dict(os.environ, JAX_PLATFORMS='cpu'),
+    capture_output=True,
+    text=True,
+    check=False,
+  )
 
 
 class LaunchTest(parameterized.TestCase):
-
   def test_a_run_its_status_its_report_and_a_mistake(self):
     workdir = toys.folder(self)
-    flags = ('--config=configs/random_search_nasbench201.py:quick',
-             f'--workdir={workdir}', '--config.num_steps=5',
-             f'--cache_dir={workdir.parent / "cache"}')
+    flags = (
+      '--config=configs/random_search_nasbench201.py:quick',
+      f'--workdir={workdir}',
+      '--config.num_steps=5',
+      f'--cache_dir={workdir.parent / "cache"}',
+    )
     ran = _run('search', *flags)
     self.assertEqual(ran.returncode, 0, ran.stderr)
     self.assertIn('found - random', ran.stdout)
@@ -44,16 +51,20 @@ class LaunchTest(parameterized.TestCase):
     self.assertRegex(status.stdout, '(?s)finished.*search  5/5')
 
   @parameterized.parameters(
-      ('', '--config.sed=1', "key 'sed'. Did you mean 'seed'"),
-      ('', '--config.search.samples=1', "argument .*'samples'.*num_samples"),
-      ('', '--config.serch.samples=1', "Unknown config key 'serch'"),
-      ('', '--config.log_every=often', "log_every must be int, got 'often'"),
-      ('x', '--config.seed=1', 'No such file or directory'))
+    ('', '--config.sed=1', "key 'sed'. Did you mean 'seed'"),
+    ('', '--config.search.samples=1', "argument .*'samples'.*num_samples"),
+    ('', '--config.serch.samples=1', "Unknown config key 'serch'"),
+    ('', '--config.log_every=often', "log_every must be int, got 'often'"),
+    ('x', '--config.seed=1', 'No such file or directory'),
+  )
   def test_a_mistake_on_the_command_line_is_one_line(self, file, flag, message):
     workdir = toys.folder(self)
     wrong = _run(
-        'search', f'--config=configs/{file}random_search_nasbench201.py:quick',
-        f'--workdir={workdir}', flag)
+      'search',
+      f'--config=configs/{file}random_search_nasbench201.py:quick',
+      f'--workdir={workdir}',
+      flag,
+    )
     self.assertEqual(wrong.returncode, 1)
     self.assertRegex(wrong.stderr, message)
     self.assertEqual(wrong.stderr.count('\n'), 1, wrong.stderr)
@@ -71,8 +82,9 @@ class LaunchTest(parameterized.TestCase):
   def test_devices_are_as_many_as_cores_unless_the_user_says(self):
     with mock.patch.dict(os.environ, {'XLA_FLAGS': '--other'}):
       launch.set_up_jax('')
-      self.assertRegex(os.environ['XLA_FLAGS'],
-                       f'--other .*count={os.cpu_count()}$')
+      self.assertRegex(
+        os.environ['XLA_FLAGS'], f'--other .*count={os.cpu_count()}$'
+      )
     flags = '--xla_force_host_platform_device_count=3'
     with mock.patch.dict(os.environ, {'XLA_FLAGS': flags}):
       launch.set_up_jax('')
@@ -93,11 +105,11 @@ class LaunchTest(parameterized.TestCase):
     stream = io.StringIO()
     show = progress.reporter('search', 100, stream)
     for step in range(1, 101):
-      show(step, 10., {'step': step})
+      show(step, 10.0, {'step': step})
     self.assertEqual(stream.getvalue().count('\n'), 1)
     terminal = mock.Mock(wraps=io.StringIO(), isatty=lambda: True)
     show = progress.reporter('search', 100, terminal)
-    show(50, 10., {'step': 50})
+    show(50, 10.0, {'step': 50})
     self.assertEqual(terminal.write.call_args.args[0][0], '\r')
 
   def test_the_planted_score_has_the_optimum_that_it_says(self):
@@ -106,10 +118,12 @@ class LaunchTest(parameterized.TestCase):
       config_file.get_config('quik')
     space = nasbench201.nasbench201()
     scores = jax.vmap(lambda i: config_file.planted(None, space.index(i)))(
-        jax.numpy.arange(space.size))
-    self.assertAlmostEqual(float(scores.max()), 100., places=3)
+      jax.numpy.arange(space.size)
+    )
+    self.assertAlmostEqual(float(scores.max()), 100.0, places=3)
     self.assertEqual(
-        space.index(scores.argmax())['op'].tolist(), [3, 3, 3, 1, 3, 3])
+      space.index(scores.argmax())['op'].tolist(), [3, 3, 3, 1, 3, 3]
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """Tests of the loop: the same files and state however often it was stopped."""
+
 import os
 import pathlib
 import shutil
@@ -21,12 +22,13 @@ _FILES = ('metrics.jsonl', 'snapshots.jsonl')
 
 
 def _plain(state):
-  return {k: np.asarray(jax.random.key_data(v) if k == 'key' else v)
-          for k, v in state.items()}
+  return {
+    k: np.asarray(jax.random.key_data(v) if k == 'key' else v)
+    for k, v in state.items()
+  }
 
 
 class LoopTest(absltest.TestCase):
-
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
@@ -41,10 +43,14 @@ class LoopTest(absltest.TestCase):
 
   def assert_same_run(self, state):
     for name in _FILES:
-      self.assertEqual((self.folder / name).read_bytes(),
-                       (self.whole / name).read_bytes(), name)
+      self.assertEqual(
+        (self.folder / name).read_bytes(),
+        (self.whole / name).read_bytes(),
+        name,
+      )
     jax.tree.map(
-        np.testing.assert_array_equal, _plain(state), _plain(self.state))
+      np.testing.assert_array_equal, _plain(state), _plain(self.state)
+    )
 
   def test_files_hold_every_step_and_no_clock(self):
     rows = metrics.read(self.whole / 'metrics.jsonl')
@@ -56,10 +62,17 @@ class LoopTest(absltest.TestCase):
     self.assertEqual(steps, [49, 56, 60])
 
   def test_a_run_without_data_is_the_run_of_searches(self):
-    state = loop.loop(jax.random.key(3), toys.walk(), None, 9, self.folder,
-                      report=lambda *_: None)
+    state = loop.loop(
+      jax.random.key(3),
+      toys.walk(),
+      None,
+      9,
+      self.folder,
+      report=lambda *_: None,
+    )
     expected, stacked = jax.jit(
-        lambda key: runs.run(key, toys.walk(), None, 9))(jax.random.key(3))
+      lambda key: runs.run(key, toys.walk(), None, 9)
+    )(jax.random.key(3))
     np.testing.assert_allclose(state['x'], expected['x'], rtol=1e-6)
     rows = metrics.read(self.folder / 'metrics.jsonl')
     _, loss = metrics.column(rows, 'loss')
@@ -75,25 +88,33 @@ class LoopTest(absltest.TestCase):
 
     with self.assertRaises(KeyboardInterrupt):
       loop.loop(
-          jax.random.key(0), toys.walk(), toys.batches, 60, self.folder,
-          loop.Options(checkpoint_every=7, eval_every=5),
-          snapshot=lambda state: {'x': state['x']}, report=fail_late)
+        jax.random.key(0),
+        toys.walk(),
+        toys.batches,
+        60,
+        self.folder,
+        loop.Options(checkpoint_every=7, eval_every=5),
+        snapshot=lambda state: {'x': state['x']},
+        report=fail_late,
+      )
     self.assertGreaterEqual(
-        metrics.read(self.folder / 'metrics.jsonl')[-1]['step'], 30)
+      metrics.read(self.folder / 'metrics.jsonl')[-1]['step'], 30
+    )
     self.assert_same_run(toys.run(self.folder))
 
   def test_resume_after_kill_9_is_bit_exact(self):
     with subprocess.Popen(
-        [sys.executable, '-m', 'tests.experiment.toys', str(self.folder)],
-        env=dict(os.environ, JAX_PLATFORMS='cpu'),
-        cwd=pathlib.Path(__file__).parents[2]) as process:
+      [sys.executable, '-m', 'tests.experiment.toys', str(self.folder)],
+      env=dict(os.environ, JAX_PLATFORMS='cpu'),
+      cwd=pathlib.Path(__file__).parents[2],
+    ) as process:
       deadline = time.monotonic() + 60
       # Between the first checkpoint and the end, wherever that is.
       while not list(self.folder.glob('checkpoints/7*')):
         self.assertIsNone(process.poll())
         self.assertLess(time.monotonic(), deadline)
-        time.sleep(.005)
-      time.sleep(np.random.RandomState(os.getpid()).uniform(0, .3))
+        time.sleep(0.005)
+      time.sleep(np.random.RandomState(os.getpid()).uniform(0, 0.3))
       process.send_signal(signal.SIGKILL)
     self.assert_same_run(toys.run(self.folder))
 
@@ -111,8 +132,10 @@ class LoopTest(absltest.TestCase):
     with warnings.catch_warnings(record=True) as caught:
       warnings.simplefilter('always')
       state = toys.run(self.folder)
-    self.assertRegex(' '.join(str(w.message) for w in caught),
-                     'step 60 is damaged.*continuing from step 56')
+    self.assertRegex(
+      ' '.join(str(w.message) for w in caught),
+      'step 60 is damaged.*continuing from step 56',
+    )
     self.assert_same_run(state)
 
   def test_no_readable_checkpoint_is_an_error_that_names_the_folder(self):
@@ -121,31 +144,39 @@ class LoopTest(absltest.TestCase):
       if path.is_file() and path.parent.name != 'checkpoints':
         path.write_bytes(b'')
     with self.assertRaisesRegex(
-        checkpoint.CheckpointError, r'checkpoints can be read.*60.*Delete'):
+      checkpoint.CheckpointError, r'checkpoints can be read.*60.*Delete'
+    ):
       toys.run(self.folder)
 
   def test_the_state_of_another_search_is_refused(self):
     shutil.copytree(self.whole, self.folder, dirs_exist_ok=True)
-    with self.assertRaisesRegex(checkpoint.StructureError, r"x.*\[3\].*\[4\]"):
+    with self.assertRaisesRegex(checkpoint.StructureError, r'x.*\[3\].*\[4\]'):
       loop.loop(jax.random.key(0), toys.walk(size=4), None, 60, self.folder)
 
   def test_a_loss_that_is_nan_stops_and_names_step_and_checkpoint(self):
     with self.assertRaisesRegex(
-        loop.Diverged, 'loss is nan at step 17; the last checkpoint is of '
-        'step 14'):
+      loop.Diverged, 'loss is nan at step 17; the last checkpoint is of step 14'
+    ):
       toys.run(self.folder, nan_at=17)
     self.assertEqual(
-        metrics.read(self.folder / 'metrics.jsonl')[16]['step'], 17)
+      metrics.read(self.folder / 'metrics.jsonl')[16]['step'], 17
+    )
 
   def test_one_diverged_member_of_a_population_does_not_stop_it(self):
     search = toys.walk()
 
     def update(key, state, batch):
       state, _ = search.update(key, state, batch)
-      return state, {'loss': jax.numpy.array([jax.numpy.nan, 1.])}
+      return state, {'loss': jax.numpy.array([jax.numpy.nan, 1.0])}
 
-    loop.loop(jax.random.key(0), search._replace(update=update), None, 3,
-              self.folder, report=lambda *_: None)
+    loop.loop(
+      jax.random.key(0),
+      search._replace(update=update),
+      None,
+      3,
+      self.folder,
+      report=lambda *_: None,
+    )
     self.assertLen(metrics.read(self.folder / 'metrics.jsonl'), 3)
 
   def test_the_update_is_traced_once(self):
@@ -155,11 +186,19 @@ class LoopTest(absltest.TestCase):
       traces.append(1)
       return search.update(key, state, batch)
 
-    loop.loop(jax.random.key(0), search._replace(update=update), None, 20,
-              self.folder, loop.Options(log_every=10), report=lambda *_: None)
+    loop.loop(
+      jax.random.key(0),
+      search._replace(update=update),
+      None,
+      20,
+      self.folder,
+      loop.Options(log_every=10),
+      report=lambda *_: None,
+    )
     self.assertLen(traces, 1)
-    self.assertEqual([r['step'] for r in metrics.read(
-        self.folder / 'metrics.jsonl')], [10, 20])
+    self.assertEqual(
+      [r['step'] for r in metrics.read(self.folder / 'metrics.jsonl')], [10, 20]
+    )
 
 
 if __name__ == '__main__':

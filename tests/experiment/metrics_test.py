@@ -1,4 +1,5 @@
 """Tests of the files of numbers."""
+
 import json
 import math
 
@@ -11,7 +12,6 @@ from tests.experiment import toys
 
 
 class MetricsTest(absltest.TestCase):
-
   def setUp(self):
     super().setUp()
     self.path = toys.folder(self).with_name('m.jsonl')
@@ -23,8 +23,10 @@ class MetricsTest(absltest.TestCase):
     np.testing.assert_array_equal(np.float32(found), values)
 
   def test_lines_are_strict_json_even_when_not_finite(self):
-    metrics.append(self.path, [
-        {'step': 1, 'x': np.nan, 'y': np.float32(-np.inf), 'z': [np.inf, 1]}])
+    metrics.append(
+      self.path,
+      [{'step': 1, 'x': np.nan, 'y': np.float32(-np.inf), 'z': [np.inf, 1]}],
+    )
     json.loads(self.path.read_text(), parse_constant=self.fail)
     row = metrics.read(self.path)[0]
     self.assertTrue(math.isnan(row['x']))
@@ -58,8 +60,13 @@ if __name__ == '__main__':
 def test_times_add_up_the_seconds_of_every_phase_in_order_of_time(tmp_path):
   for phase, start in (('search', 10.0), ('evaluate', 20.0), ('later', None)):
     (tmp_path / phase).mkdir()
-    rows = [] if start is None else [
+    rows = (
+      []
+      if start is None
+      else [
         {'step': step, 'seconds': 0.5, 'time': start + step}
-        for step in (2, 4, 6)]
+        for step in (2, 4, 6)
+      ]
+    )
     metrics.append(tmp_path / phase / 'timings.jsonl', rows)
   assert metrics.times(tmp_path) == [('search', 6, 1.5), ('evaluate', 6, 1.5)]

@@ -1,4 +1,5 @@
 """Factories that the configs of the tests of this folder name."""
+
 import collections
 
 import jax
@@ -30,16 +31,19 @@ def alpha_search(space, num_steps, nan=False):
     values = jnp.stack([jnp.sum(op), -jnp.sum(op**2)])[None]
     archs = jax.tree.map(lambda x: x[None], arch)
     alphas = jax.tree.map(
-        lambda a, i: a + jax.nn.one_hot(i, 5) / num_steps,
-        state.arch_params, arch)
+      lambda a, i: a + jax.nn.one_hot(i, 5) / num_steps, state.arch_params, arch
+    )
     loss = jnp.where(nan, jnp.nan, jnp.sum(op))
-    return (_State(alphas, archive.add(state.seen, archs, values)),
-            {'train_loss': loss})
+    return (
+      _State(alphas, archive.add(state.seen, archs, values)),
+      {'train_loss': loss},
+    )
 
   def best(key, state):
     del key
     return jax.tree.map(
-        lambda a: jnp.argmax(a, -1).astype(jnp.int32), state.arch_params)
+      lambda a: jnp.argmax(a, -1).astype(jnp.int32), state.arch_params
+    )
 
   return Search(init, update, best)
 
@@ -66,12 +70,14 @@ def population(archs, rows, num_steps, with_final=True):
     del key, batch
     accuracy = state['accuracy'] + quality / num_steps
     return dict(state, accuracy=accuracy), {
-        'loss': -accuracy, 'accuracy': accuracy}
+      'loss': -accuracy,
+      'accuracy': accuracy,
+    }
 
   search = Search(init, update, lambda key, state: archs)
 
   def final(key, state):
     del key
-    return {'test_accuracy': state['accuracy'] + .01 * state['noise']}
+    return {'test_accuracy': state['accuracy'] + 0.01 * state['noise']}
 
   return (search, final) if with_final else search

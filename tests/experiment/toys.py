@@ -1,4 +1,5 @@
 """Tiny searches that the tests of this folder run."""
+
 import pathlib
 import sys
 import tempfile
@@ -22,19 +23,29 @@ def walk(nan_at=None, size=3):
   """A random walk that counts, with every kind of leaf in its state."""
 
   def init(key):
-    return {'x': jnp.zeros(size), 'n': jnp.int32(0), 'key': key,
-            'empty': jnp.zeros((0, 2)), 'half': jnp.ones(2, jnp.bfloat16),
-            'flag': jnp.bool_(True)}
+    return {
+      'x': jnp.zeros(size),
+      'n': jnp.int32(0),
+      'key': key,
+      'empty': jnp.zeros((0, 2)),
+      'half': jnp.ones(2, jnp.bfloat16),
+      'flag': jnp.bool_(True),
+    }
 
   def update(key, state, batch):
     step = jax.random.normal(key, (size,))
-    x = state['x'] + step + (0. if batch is None else batch)
+    x = state['x'] + step + (0.0 if batch is None else batch)
     loss = jnp.sum(x**2)
     if nan_at is not None:
       loss = jnp.where(state['n'] + 1 == nan_at, jnp.nan, loss)
-    state = dict(state, x=x, n=state['n'] + 1, flag=~state['flag'],
-                 half=state['half'] * 1.5,
-                 key=jax.random.fold_in(state['key'], state['n']))
+    state = dict(
+      state,
+      x=x,
+      n=state['n'] + 1,
+      flag=~state['flag'],
+      half=state['half'] * 1.5,
+      key=jax.random.fold_in(state['key'], state['n']),
+    )
     return state, {'loss': loss, 'x': x}
 
   def best(key, state):
@@ -58,9 +69,15 @@ def slow_batches(key, t):
 def run(directory, slow=False, num_steps=60, seed=0, **kwargs):
   """Run the walk in a folder; return the final state."""
   return loop.loop(
-      jax.random.key(seed), walk(**kwargs), slow_batches if slow else batches,
-      num_steps, directory, loop.Options(checkpoint_every=7, eval_every=5),
-      snapshot=lambda state: {'x': state['x']}, report=lambda *_: None)
+    jax.random.key(seed),
+    walk(**kwargs),
+    slow_batches if slow else batches,
+    num_steps,
+    directory,
+    loop.Options(checkpoint_every=7, eval_every=5),
+    snapshot=lambda state: {'x': state['x']},
+    report=lambda *_: None,
+  )
 
 
 if __name__ == '__main__':

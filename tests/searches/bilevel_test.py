@@ -1,4 +1,5 @@
 """Tests of the alternating and the joint search."""
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,11 @@ from nasjax.searches import bilevel, hypergradients
 
 KEY = jax.random.key(0)
 PARAMETERS = types.Distribution(
-    init=lambda key: jnp.array(2.0), sample=lambda key, params: params,
-    log_prob=lambda params, arch: jnp.array(0.0),
-    mode=lambda params: (params > 0).astype(jnp.int32))
+  init=lambda key: jnp.array(2.0),
+  sample=lambda key, params: params,
+  log_prob=lambda params, arch: jnp.array(0.0),
+  mode=lambda params: (params > 0).astype(jnp.int32),
+)
 TRAIN, VALID = {'train': jnp.array(0.0)}, {'valid': jnp.array(1.0)}
 
 
@@ -27,8 +30,14 @@ def _scalar_loss(w, a, key, is_valid):
 
 def _scalar_search(hypergradient=None, xi=0.1, **kwargs):
   return bilevel.bilevel(
-      _scalar_loss, lambda key: jnp.array(-2.0), PARAMETERS, optax.sgd(xi),
-      optax.sgd(0.1), hypergradient, **kwargs)
+    _scalar_loss,
+    lambda key: jnp.array(-2.0),
+    PARAMETERS,
+    optax.sgd(xi),
+    optax.sgd(0.1),
+    hypergradient,
+    **kwargs,
+  )
 
 
 def _run(search, num_steps, batch):
@@ -38,39 +47,57 @@ def _run(search, num_steps, batch):
   return jax.lax.scan(step, search.init(KEY), jnp.arange(num_steps))
 
 
-@pytest.mark.parametrize('hypergradient', [
-    hypergradients.exact(), hypergradients.finite_difference(),
-    hypergradients.unrolled(1)], ids=['exact', 'difference', 'unrolled'])
+@pytest.mark.parametrize(
+  'hypergradient',
+  [
+    hypergradients.exact(),
+    hypergradients.finite_difference(),
+    hypergradients.unrolled(1),
+  ],
+  ids=['exact', 'difference', 'unrolled'],
+)
 def test_second_order_converges_to_the_published_fixed_points(hypergradient):
   with jax.enable_x64(True):
     xi = jnp.array([0.1, 0.5, 0.7])
-    state, metrics = jax.jit(jax.vmap(lambda xi: _run(
-        _scalar_search(hypergradient, xi), 400, TRAIN | VALID)))(xi)
+    state, metrics = jax.jit(
+      jax.vmap(
+        lambda xi: _run(_scalar_search(hypergradient, xi), 400, TRAIN | VALID)
+      )
+    )(xi)
     expected = 2 / (1 + 2 * np.asarray(xi))
     np.testing.assert_allclose(state.arch_params, expected, rtol=1e-6)
     np.testing.assert_allclose(state.weights, expected, rtol=1e-6)
     np.testing.assert_allclose(
-        metrics['valid_loss'][:, -1], (expected - 1)**2, atol=1e-6)
+      metrics['valid_loss'][:, -1], (expected - 1) ** 2, atol=1e-6
+    )
 
 
 def test_first_order_stalls_away_from_the_optimum():
   with jax.enable_x64(True):
     state, metrics = jax.jit(
-        lambda: _run(_scalar_search(), 400, TRAIN | VALID))()
+      lambda: _run(_scalar_search(), 400, TRAIN | VALID)
+    )()
     np.testing.assert_allclose(
-        [state.arch_params, state.weights], [2, 2], rtol=1e-6)
+      [state.arch_params, state.weights], [2, 2], rtol=1e-6
+    )
     np.testing.assert_allclose(metrics['valid_loss'][-1], 1, rtol=1e-6)
 
 
 def test_the_weight_step_follows_and_sees_the_architecture_step():
   search = _scalar_search()
   state, metrics = jax.jit(search.update)(KEY, search.init(KEY), TRAIN | VALID)
-  got = [state.arch_params, state.weights, metrics['arch_gradient_norm'],
-         metrics['weight_gradient_norm'], metrics['train_loss']]
+  got = [
+    state.arch_params,
+    state.weights,
+    metrics['arch_gradient_norm'],
+    metrics['weight_gradient_norm'],
+    metrics['train_loss'],
+  ]
   alpha = 2 - 0.1 * -4
   weight = -2 - 0.1 * 2 * (-2 - alpha)
   np.testing.assert_allclose(
-      got, [alpha, weight, 4, 2 * (2 + alpha), (2 + alpha)**2], rtol=1e-6)
+    got, [alpha, weight, 4, 2 * (2 + alpha), (2 + alpha) ** 2], rtol=1e-6
+  )
 
 
 def test_training_and_validation_draw_from_different_keys():
@@ -85,16 +112,18 @@ def _linear(batch_size=8):
 
   def loss(weights, arch, key, part):
     noise = jax.random.normal(key, weights.shape)
-    inputs = arch[0] * x[part] + arch[1] * x[part]**2
-    return jnp.mean((inputs @ (weights + noise) - 1)**2), {}
+    inputs = arch[0] * x[part] + arch[1] * x[part] ** 2
+    return jnp.mean((inputs @ (weights + noise) - 1) ** 2), {}
 
   def sample(key, params):
     return jax.nn.softmax(params + jax.random.gumbel(key, params.shape))
 
   distribution = types.Distribution(
-      lambda key: jax.random.normal(key, (2,)), sample, None, jnp.argmax)
+    lambda key: jax.random.normal(key, (2,)), sample, None, jnp.argmax
+  )
   optimizer = optax.chain(
-      optax.add_decayed_weights(0.1), optax.sgd(0.05, momentum=0.9))
+    optax.add_decayed_weights(0.1), optax.sgd(0.05, momentum=0.9)
+  )
   init = lambda key: jax.random.normal(key, (4,))
   return loss, init, distribution, optimizer, {'train': 0, 'valid': 1}
 
@@ -112,8 +141,14 @@ def _reporting(train_loss, valid_loss, weights, alphas, optimizer, state):
 def test_the_unrolled_step_is_the_real_step_unless_that_is_clipped(max_norm):
   loss, init, distribution, optimizer, batch = _linear()
   search = bilevel.bilevel(
-      loss, init, distribution, optimizer, optax.sgd(0.0), _reporting,
-      max_norm=max_norm)
+    loss,
+    init,
+    distribution,
+    optimizer,
+    optax.sgd(0.0),
+    _reporting,
+    max_norm=max_norm,
+  )
   state, update = search.init(KEY), jax.jit(search.update)
   for t in range(3):  # the momentum buffer is in use
     state, metrics = update(jax.random.key(t), state, batch)
@@ -128,7 +163,8 @@ def test_clipping_scales_the_gradient_before_weight_decay():
   decay, max_norm = 0.1, 0.01
   optimizer = optax.chain(optax.add_decayed_weights(decay), optax.sgd(1.0))
   search = bilevel.bilevel(
-      loss, init, distribution, optimizer, optax.sgd(0.0), max_norm=max_norm)
+    loss, init, distribution, optimizer, optax.sgd(0.0), max_norm=max_norm
+  )
   before = search.init(KEY)
   after, _ = jax.jit(search.update)(KEY, before, batch)
   step = before.weights - after.weights - decay * before.weights
@@ -157,12 +193,13 @@ def test_a_penalty_moves_the_architecture_in_its_own_step_alone():
   expected, plain_metrics = plain.update(KEY, state, TRAIN | VALID)
   got, metrics = penalised.update(KEY, state, TRAIN | VALID)
   np.testing.assert_allclose(
-      got.arch_params, expected.arch_params - 0.1 * (0.5 * 2 + 0.25))
+    got.arch_params, expected.arch_params - 0.1 * (0.5 * 2 + 0.25)
+  )
   np.testing.assert_allclose(metrics['valid_penalty'], 2.5)
-  np.testing.assert_allclose(
-      metrics['valid_loss'], plain_metrics['valid_loss'])
+  np.testing.assert_allclose(metrics['valid_loss'], plain_metrics['valid_loss'])
   np.testing.assert_allclose(  # the training loss itself has no penalty
-      got.weights, -2 - 0.2 * (-2 - got.arch_params))
+    got.weights, -2 - 0.2 * (-2 - got.arch_params)
+  )
 
 
 def test_annealing_gets_the_number_of_updates_done():
@@ -194,8 +231,14 @@ def test_best_is_the_mode_of_the_distribution():
 def test_updates_are_traced_once_and_keep_the_form_of_the_state():
   loss, init, distribution, optimizer, batch = _linear()
   search = bilevel.bilevel(
-      loss, init, distribution, optimizer, optax.adam(0.1),
-      hypergradients.exact(), max_norm=5.0)
+    loss,
+    init,
+    distribution,
+    optimizer,
+    optax.adam(0.1),
+    hypergradients.exact(),
+    max_norm=5.0,
+  )
   update = jax.jit(chex.assert_max_traces(search.update, 1))
   first = jax.jit(search.init)(KEY)
   state = first
@@ -207,8 +250,15 @@ def test_updates_are_traced_once_and_keep_the_form_of_the_state():
 def test_runs_over_keys_are_batched_by_vmap():
   loss, init, distribution, optimizer, batch = _linear()
   search = bilevel.bilevel(
-      loss, init, distribution, optimizer, optax.adam(0.1),
-      hypergradients.exact(), max_norm=5.0, arch_start=1)
+    loss,
+    init,
+    distribution,
+    optimizer,
+    optax.adam(0.1),
+    hypergradients.exact(),
+    max_norm=5.0,
+    arch_start=1,
+  )
 
   def run(key):
     state = search.init(key)
@@ -223,8 +273,13 @@ def test_runs_over_keys_are_batched_by_vmap():
 
 def test_single_level_takes_both_steps_on_the_same_training_loss():
   search = bilevel.single_level(
-      _scalar_loss, lambda key: jnp.array(-2.0), PARAMETERS, optax.sgd(0.1),
-      optax.sgd(0.1), penalty=lambda params, arch, step: params)
+    _scalar_loss,
+    lambda key: jnp.array(-2.0),
+    PARAMETERS,
+    optax.sgd(0.1),
+    optax.sgd(0.1),
+    penalty=lambda params, arch, step: params,
+  )
   state, metrics = search.update(KEY, search.init(KEY), TRAIN)
   np.testing.assert_allclose(state.weights, -2 - 0.1 * 2 * (-2 - 2))
   np.testing.assert_allclose(state.arch_params, 2 - 0.1 * (2 * (2 + 2) + 1))
@@ -232,8 +287,9 @@ def test_single_level_takes_both_steps_on_the_same_training_loss():
   np.testing.assert_allclose(metrics['train_penalty'], 2)
 
 
-@pytest.mark.parametrize('options', [
-    {'arch_start': -1}, {'arch_every': 0}], ids=str)
+@pytest.mark.parametrize(
+  'options', [{'arch_start': -1}, {'arch_every': 0}], ids=str
+)
 def test_impossible_intervals_are_errors(options):
   with pytest.raises(ValueError, match='arch_start must be at least 0'):
     _scalar_search(**options)

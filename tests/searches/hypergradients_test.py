@@ -1,4 +1,5 @@
 """Tests of the hypergradients against closed forms and against each other."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,15 +9,15 @@ import pytest
 from nasjax.searches import hypergradients
 
 ONE_STEP = {
-    'exact': hypergradients.exact(),
-    'autodiff': hypergradients.autodiff(),
-    'finite_difference': hypergradients.finite_difference(),
-    'unrolled': hypergradients.unrolled(1),
+  'exact': hypergradients.exact(),
+  'autodiff': hypergradients.autodiff(),
+  'finite_difference': hypergradients.finite_difference(),
+  'unrolled': hypergradients.unrolled(1),
 }
 IMPLICIT = {
-    'unrolled': hypergradients.unrolled(200),
-    'neumann': hypergradients.neumann(200, 0.2),
-    'conjugate_gradient': hypergradients.conjugate_gradient(50),
+  'unrolled': hypergradients.unrolled(200),
+  'neumann': hypergradients.neumann(200, 0.2),
+  'conjugate_gradient': hypergradients.conjugate_gradient(50),
 }
 
 
@@ -40,7 +41,7 @@ def _quadratic():
   a = np.eye(4) + root @ root.T / 4
   b, c = rng.normal(size=(4, 3)), rng.normal(size=4)
   train = lambda w, x: w @ a @ w / 2 - w @ b @ x
-  valid = lambda w, x: (jnp.sum((w - c)**2) / 2, {})
+  valid = lambda w, x: (jnp.sum((w - c) ** 2) / 2, {})
   return a, b, c, train, valid
 
 
@@ -49,16 +50,19 @@ def _network_losses():
   rng = np.random.default_rng(1)
   x, y = rng.normal(size=(2, 16, 5)), rng.normal(size=(2, 16))
   weights = {
-      'gelu': rng.normal(size=(5, 6)) / 2, 'tanh': rng.normal(size=(5, 6)) / 2,
-      'out': rng.normal(size=6)}
+    'gelu': rng.normal(size=(5, 6)) / 2,
+    'tanh': rng.normal(size=(5, 6)) / 2,
+    'out': rng.normal(size=6),
+  }
   weights = jax.tree.map(jnp.asarray, weights)
   alphas = jnp.asarray(rng.normal(size=2))
 
   def loss(part, weights, alphas):
     p = jax.nn.softmax(alphas)
-    hidden = (p[0] * jax.nn.gelu(x[part] @ weights['gelu'])
-              + p[1] * jnp.tanh(x[part] @ weights['tanh']))
-    return jnp.mean((hidden @ weights['out'] - y[part])**2)
+    hidden = p[0] * jax.nn.gelu(x[part] @ weights['gelu']) + p[1] * jnp.tanh(
+      x[part] @ weights['tanh']
+    )
+    return jnp.mean((hidden @ weights['out'] - y[part]) ** 2)
 
   train = lambda w, a: loss(0, w, a)
   valid = lambda w, a: (loss(1, w, a), {'twice': 2 * loss(1, w, a)})
@@ -67,9 +71,9 @@ def _network_losses():
 
 def _gradient(hypergradient, losses, weights, alphas, optimizer, state=None):
   state = optimizer.init(weights) if state is None else state
-  return jax.jit(
-      lambda w, a, s: hypergradient(*losses, w, a, optimizer, s))(
-          weights, alphas, state)
+  return jax.jit(lambda w, a, s: hypergradient(*losses, w, a, optimizer, s))(
+    weights, alphas, state
+  )
 
 
 @pytest.mark.parametrize('name', ONE_STEP)
@@ -78,17 +82,23 @@ def test_one_step_gradients_reproduce_the_scalar_example(name):
     optimizer = optax.sgd(xi)
     w, a = jnp.array(-2.0), jnp.array(2.0)
     return ONE_STEP[name](
-        *_scalar_losses(), w, a, optimizer, optimizer.init(w))[1]
+      *_scalar_losses(), w, a, optimizer, optimizer.init(w)
+    )[1]
 
   gradients = jax.vmap(gradient)(jnp.array([0, 0.01, 0.1, 0.5, 0.7]))
   np.testing.assert_allclose(
-      gradients, [-4, -3.88, -2.8, 2.0, 4.4], rtol=0, atol=1e-11)
+    gradients, [-4, -3.88, -2.8, 2.0, 4.4], rtol=0, atol=1e-11
+  )
 
 
 def test_first_order_is_the_partial_gradient_at_the_current_weights():
   (value, _), gradient = _gradient(
-      hypergradients.first_order(), _scalar_losses(), jnp.array(-2.0),
-      jnp.array(2.0), optax.sgd(0.7))
+    hypergradients.first_order(),
+    _scalar_losses(),
+    jnp.array(-2.0),
+    jnp.array(2.0),
+    optax.sgd(0.7),
+  )
   assert gradient == -4
   assert value == -7  # L_val at w, not at w'
 
@@ -98,18 +108,23 @@ def test_momentum_and_weight_decay_enter_the_unrolled_step_alone(name):
   a, b, c, train, valid = _quadratic()
   xi, momentum, decay = 0.1, 0.9, 0.03
   optimizer = optax.chain(
-      optax.add_decayed_weights(decay), optax.sgd(xi, momentum=momentum))
+    optax.add_decayed_weights(decay), optax.sgd(xi, momentum=momentum)
+  )
   rng = np.random.default_rng(2)
   w, x, buffer = rng.normal(size=4), rng.normal(size=3), rng.normal(size=4)
   state = optimizer.init(jnp.asarray(w))
   state = optax.tree.set(state, trace=jnp.asarray(buffer))
   (value, _), gradient = _gradient(
-      ONE_STEP[name], (train, valid), jnp.asarray(w), jnp.asarray(x), optimizer,
-      state)
+    ONE_STEP[name],
+    (train, valid),
+    jnp.asarray(w),
+    jnp.asarray(x),
+    optimizer,
+    state,
+  )
   unrolled = w - xi * (momentum * buffer + a @ w - b @ x + decay * w)
-  np.testing.assert_allclose(value, np.sum((unrolled - c)**2) / 2, rtol=1e-12)
-  np.testing.assert_allclose(
-      gradient, xi * b.T @ (unrolled - c), rtol=1e-9)
+  np.testing.assert_allclose(value, np.sum((unrolled - c) ** 2) / 2, rtol=1e-12)
+  np.testing.assert_allclose(gradient, xi * b.T @ (unrolled - c), rtol=1e-9)
 
 
 @pytest.mark.parametrize('name', IMPLICIT)
@@ -120,7 +135,8 @@ def test_many_steps_and_implicit_forms_reach_the_infinite_horizon(name):
   expected = b.T @ np.linalg.solve(a, minimum - c)
   start = jnp.zeros(4) if name == 'unrolled' else jnp.asarray(minimum)
   _, gradient = _gradient(
-      IMPLICIT[name], (train, valid), start, x, optax.sgd(0.2))
+    IMPLICIT[name], (train, valid), start, x, optax.sgd(0.2)
+  )
   np.testing.assert_allclose(gradient, expected, rtol=1e-6)
 
 
@@ -129,7 +145,8 @@ def test_neumann_series_of_one_term_scales_the_gradient():
   x = jnp.array([1.0, -0.5, 2.0])
   w = jnp.arange(4.0)
   _, gradient = _gradient(
-      hypergradients.neumann(1, 0.3), (train, valid), w, x, optax.sgd(0.1))
+    hypergradients.neumann(1, 0.3), (train, valid), w, x, optax.sgd(0.1)
+  )
   np.testing.assert_allclose(gradient, 0.3 * b.T @ (w - c), rtol=1e-10)
 
 
@@ -138,23 +155,33 @@ def test_damping_shifts_the_hessian_of_conjugate_gradients():
   x = jnp.array([1.0, -0.5, 2.0])
   w = jnp.arange(4.0)
   _, gradient = _gradient(
-      hypergradients.conjugate_gradient(20, damping=0.7), (train, valid), w, x,
-      optax.sgd(0.1))
+    hypergradients.conjugate_gradient(20, damping=0.7),
+    (train, valid),
+    w,
+    x,
+    optax.sgd(0.1),
+  )
   expected = b.T @ np.linalg.solve(a + 0.7 * np.eye(4), w - c)
   np.testing.assert_allclose(gradient, expected, rtol=1e-8)
 
 
-@pytest.mark.parametrize('optimizer', [
+@pytest.mark.parametrize(
+  'optimizer',
+  [
     optax.chain(optax.add_decayed_weights(0.01), optax.sgd(0.5, 0.9)),
-    optax.adam(0.1)], ids=['sgd', 'adam'])
+    optax.adam(0.1),
+  ],
+  ids=['sgd', 'adam'],
+)
 def test_exact_equals_differentiation_through_the_update(optimizer):
   *losses, weights, alphas = _network_losses()
   state = optimizer.init(weights)
   gradient = jax.jit(jax.grad(losses[0]))(weights, alphas)
   _, state = jax.jit(optimizer.update)(gradient, state, weights)  # in use
   results = [
-      _gradient(ONE_STEP[name], losses, weights, alphas, optimizer, state)
-      for name in ('exact', 'autodiff', 'unrolled')]
+    _gradient(ONE_STEP[name], losses, weights, alphas, optimizer, state)
+    for name in ('exact', 'autodiff', 'unrolled')
+  ]
   for (value, aux), gradient in results[1:]:
     np.testing.assert_allclose(gradient, results[0][1], rtol=1e-10)
     np.testing.assert_allclose(value, results[0][0][0], rtol=1e-12)
@@ -166,16 +193,21 @@ def test_finite_differences_approach_exact_in_a_smooth_network():
   optimizer = optax.sgd(0.01)
   gradient, second_order = {}, {}
   (_, gradient['exact']), (_, gradient['difference']), (_, direct) = (
-      _gradient(hypergradient, losses, weights, alphas, optimizer)
-      for hypergradient in (
-          hypergradients.exact(), hypergradients.finite_difference(),
-          _direct_at_unrolled()))
+    _gradient(hypergradient, losses, weights, alphas, optimizer)
+    for hypergradient in (
+      hypergradients.exact(),
+      hypergradients.finite_difference(),
+      _direct_at_unrolled(),
+    )
+  )
   for name, value in gradient.items():
     second_order[name] = value - direct
   np.testing.assert_allclose(
-      second_order['difference'], second_order['exact'], rtol=1e-3)
+    second_order['difference'], second_order['exact'], rtol=1e-3
+  )
   np.testing.assert_allclose(
-      gradient['difference'], gradient['exact'], rtol=1e-5)
+    gradient['difference'], gradient['exact'], rtol=1e-5
+  )
   assert np.any(second_order['difference'] != second_order['exact'])
 
 
@@ -195,7 +227,8 @@ def test_exact_equals_the_forward_over_reverse_formula():
   *losses, weights, alphas = _network_losses()
   xi = 0.3
   _, gradient = _gradient(
-      hypergradients.exact(), losses, weights, alphas, optax.sgd(xi))
+    hypergradients.exact(), losses, weights, alphas, optax.sgd(xi)
+  )
   train, valid = losses
 
   @jax.jit
@@ -204,7 +237,8 @@ def test_exact_equals_the_forward_over_reverse_formula():
     unrolled = jax.tree.map(lambda w, g: w - xi * g, weights, step)
     (v, direct), _ = jax.grad(valid, (0, 1), has_aux=True)(unrolled, alphas)
     _, product = jax.jvp(
-        lambda w: jax.grad(train, 1)(w, alphas), (weights,), (v,))
+      lambda w: jax.grad(train, 1)(w, alphas), (weights,), (v,)
+    )
     return direct - xi * product
 
   np.testing.assert_allclose(gradient, formula(weights, alphas), rtol=1e-11)
@@ -220,9 +254,12 @@ def test_the_training_gradient_is_evaluated_once_by_exact():
 
   optimizer = optax.sgd(0.1)
   jax.eval_shape(
-      lambda w, a: hypergradients.exact()(
-          train, losses[1], w, a, optimizer, optimizer.init(w)),
-      weights, alphas)
+    lambda w, a: hypergradients.exact()(
+      train, losses[1], w, a, optimizer, optimizer.init(w)
+    ),
+    weights,
+    alphas,
+  )
   assert len(calls) == 1
 
 

@@ -1,4 +1,5 @@
 """Tests of the penalties on architectures."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,20 +22,25 @@ def test_expected_cost_is_the_mean_over_sampled_architectures():
   arch = _rows()
 
   def cost(arch):
-    return sum(choice.select(c, table)
-               for leaf in jax.tree.leaves(arch) for c in leaf)
+    return sum(
+      choice.select(c, table) for leaf in jax.tree.leaves(arch) for c in leaf
+    )
 
   got = penalties.expected_cost(cost, 0.1, target=20.0)({}, arch, STEP)
   expected = sum(
-      p * t for leaf in arch.values() for row in np.asarray(leaf)
-      for p, t in zip(row, [0, 2, 5, 7]))
+    p * t
+    for leaf in arch.values()
+    for row in np.asarray(leaf)
+    for p, t in zip(row, [0, 2, 5, 7])
+  )
   np.testing.assert_allclose(got, 0.1 * (expected - 20) / 20, rtol=1e-5)
 
 
 def test_descent_on_expected_cost_finds_the_cheapest_operation():
   table = jnp.array([3.0, 1.0, 2.0])
   penalty = penalties.expected_cost(
-      lambda arch: jnp.sum(arch @ table), weight=1.0)
+    lambda arch: jnp.sum(arch @ table), weight=1.0
+  )
   logits = jnp.zeros((4, 3))
   gradient = jax.grad(lambda a: penalty(a, jax.nn.softmax(a), STEP))(logits)
   np.testing.assert_array_equal(jnp.argmin(gradient, -1), [1, 1, 1, 1])
@@ -73,13 +79,20 @@ def test_zero_one_pushes_outwards_and_is_still_at_a_half():
   np.testing.assert_allclose(loss(jnp.full(5, 50.0)), 10 * -0.25)
 
 
-@pytest.mark.parametrize('factory', [
+@pytest.mark.parametrize(
+  'factory',
+  [
     lambda weight: penalties.expected_cost(jnp.sum, weight, 0.7),
-    penalties.entropy, penalties.l2, penalties.zero_one])
+    penalties.entropy,
+    penalties.l2,
+    penalties.zero_one,
+  ],
+)
 def test_a_weight_may_be_a_schedule_of_the_step(factory):
   params, arch = jnp.array([0.3, 0.9]), jnp.array([[0.2, 0.8]])
   schedule = optax.linear_schedule(0.0, 1.0, 4)
   scheduled = factory(schedule)(params, arch, STEP)
   np.testing.assert_allclose(
-      scheduled, factory(0.75)(params, arch, STEP), rtol=1e-6)
+    scheduled, factory(0.75)(params, arch, STEP), rtol=1e-6
+  )
   assert scheduled != factory(1.0)(params, arch, STEP)

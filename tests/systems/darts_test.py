@@ -1,4 +1,5 @@
 """Tests of DARTS against a loop in numpy with the semantics of torch."""
+
 from types import SimpleNamespace
 
 import chex
@@ -21,8 +22,9 @@ BRANCHES = [lambda rows, x, k=k: x @ rows[k] for k in range(NUM_CHOICES)]
 def _apply(variables, arch, x):
   """Sum over decisions of the chosen linear map."""
   return sum(
-      choice.switch(c, BRANCHES, rows, x)
-      for c, rows in zip(arch['op'], variables['params']['w']))
+    choice.switch(c, BRANCHES, rows, x)
+    for c, rows in zip(arch['op'], variables['params']['w'])
+  )
 
 
 def _init(key, arch, x):
@@ -42,10 +44,15 @@ def _search(**kwargs):
 def _batches(num_steps):
   rng = np.random.default_rng(0)
   return [
-      {part: {'image': rng.normal(size=(6, NUM_FEATURES)),
-              'label': rng.integers(NUM_CLASSES, size=6)}
-       for part in ('train', 'valid')}
-      for _ in range(num_steps)]
+    {
+      part: {
+        'image': rng.normal(size=(6, NUM_FEATURES)),
+        'label': rng.integers(NUM_CLASSES, size=6),
+      }
+      for part in ('train', 'valid')
+    }
+    for _ in range(num_steps)
+  ]
 
 
 def _softmax(x):
@@ -89,8 +96,8 @@ def _torch_loop(w, alpha, batches, max_norm, second_order):
     gradient = gradient + 1e-3 * alpha
     m = 0.5 * m + 0.5 * gradient
     v = 0.999 * v + 0.001 * gradient**2
-    denominator = np.sqrt(v) / np.sqrt(1 - 0.999**(t + 1)) + 1e-8
-    alpha = alpha - 3e-4 / (1 - 0.5**(t + 1)) * m / denominator
+    denominator = np.sqrt(v) / np.sqrt(1 - 0.999 ** (t + 1)) + 1e-8
+    alpha = alpha - 3e-4 / (1 - 0.5 ** (t + 1)) * m / denominator
     loss, gradient, _ = _gradients(w, alpha, batch['train'])
     norms.append(np.linalg.norm(gradient))
     gradient = gradient * min(1, max_norm / (norms[-1] + 1e-6))
@@ -105,9 +112,12 @@ def test_five_steps_equal_a_loop_with_the_semantics_of_torch(second_order):
   max_norm = 0.93
   with jax.enable_x64(True):
     search = _search(
-        max_norm=max_norm, init_scale=1.0,
-        hypergradient=hypergradients.finite_difference() if second_order
-        else hypergradients.first_order())
+      max_norm=max_norm,
+      init_scale=1.0,
+      hypergradient=hypergradients.finite_difference()
+      if second_order
+      else hypergradients.first_order(),
+    )
     state, update = jax.jit(search.init)(KEY), jax.jit(search.update)
     w, alpha = state.weights['w'], state.arch_params['op']
     batches, losses = _batches(5), []
@@ -115,13 +125,16 @@ def test_five_steps_equal_a_loop_with_the_semantics_of_torch(second_order):
       state, metrics = update(KEY, state, batch)
       losses.append(metrics['train_loss'])
     expected = _torch_loop(
-        np.asarray(w), np.asarray(alpha), batches, max_norm, second_order)
+      np.asarray(w), np.asarray(alpha), batches, max_norm, second_order
+    )
     assert min(expected[3]) < max_norm < max(expected[3])  # clips some steps
     for got, value in zip(
-        (state.weights['w'], state.arch_params['op'], losses), expected):
+      (state.weights['w'], state.arch_params['op'], losses), expected
+    ):
       np.testing.assert_allclose(got, value, rtol=1e-5)
     np.testing.assert_allclose(  # the steps themselves, not their start
-        state.arch_params['op'] - alpha, expected[1] - alpha, rtol=1e-5)
+      state.arch_params['op'] - alpha, expected[1] - alpha, rtol=1e-5
+    )
 
 
 def test_second_order_is_exact_by_default():
@@ -132,8 +145,12 @@ def test_second_order_is_exact_by_default():
     _, metrics = search.update(KEY, search.init(KEY), batch)
     return metrics['arch_gradient_norm']
 
-  default, exact, first_order = jax.jit(lambda: [norm(h) for h in (
-      None, hypergradients.exact(), hypergradients.first_order())])()
+  default, exact, first_order = jax.jit(
+    lambda: [
+      norm(h)
+      for h in (None, hypergradients.exact(), hypergradients.first_order())
+    ]
+  )()
   assert default == exact != first_order
 
 
@@ -149,25 +166,33 @@ def test_the_operation_that_generalises_wins():
     signal, noise = jnp.split(x, 2, -1)
     inputs = [jnp.zeros_like(signal), noise, signal]
     branches = [lambda w, inputs, k=k: inputs[k] @ w for k in range(3)]
-    return sum(choice.switch(c, branches, variables['params'], inputs)
-               for c in arch['op'])
+    return sum(
+      choice.switch(c, branches, variables['params'], inputs)
+      for c in arch['op']
+    )
 
   def init(key, arch, x):
     return {'params': jax.random.normal(key, (x.shape[-1] // 2, NUM_CLASSES))}
 
   search = darts.darts(
-      SPACE, SimpleNamespace(init=init, apply=apply), (2 * NUM_FEATURES,),
-      steps_per_epoch=10, num_epochs=6, arch_learning_rate=0.05,
-      learning_rate=0.2, derive=None)
+    SPACE,
+    SimpleNamespace(init=init, apply=apply),
+    (2 * NUM_FEATURES,),
+    steps_per_epoch=10,
+    num_epochs=6,
+    arch_learning_rate=0.05,
+    learning_rate=0.2,
+    derive=None,
+  )
 
   def step(state, key):
     train, valid, update = jax.random.split(key, 3)
     return search.update(
-        update, state, {'train': batch(train), 'valid': batch(valid)})
+      update, state, {'train': batch(train), 'valid': batch(valid)}
+    )
 
   keys = jax.random.split(jax.random.key(1), 60)
-  state, metrics = jax.jit(
-      lambda: jax.lax.scan(step, search.init(KEY), keys))()
+  state, metrics = jax.jit(lambda: jax.lax.scan(step, search.init(KEY), keys))()
   best = search.best(KEY, state)
   np.testing.assert_array_equal(best['op'], [2, 2])
   assert metrics['valid_accuracy'][-10:].mean() > 0.8
@@ -188,7 +213,8 @@ def test_cells_are_derived_by_the_rule_of_the_paper():
     return {'params': jax.random.normal(key, (num_operations, NUM_CLASSES))}
 
   search = darts.darts(
-      space, SimpleNamespace(init=init, apply=apply), (1,), 2, init_scale=1.0)
+    space, SimpleNamespace(init=init, apply=apply), (1,), 2, init_scale=1.0
+  )
   state = jax.jit(search.init)(KEY)
   best = search.best(KEY, state)
   probs = jax.tree.map(jax.nn.softmax, state.arch_params)
@@ -208,15 +234,23 @@ def test_a_sweep_over_hyper_parameters_is_a_vmap():
 
   def params(learning_rate, decay, arch_learning_rate):
     search = _search(
-        learning_rate=learning_rate, weight_decay=decay, max_norm=decay * 100,
-        arch_learning_rate=arch_learning_rate)
+      learning_rate=learning_rate,
+      weight_decay=decay,
+      max_norm=decay * 100,
+      arch_learning_rate=arch_learning_rate,
+    )
     state, _ = jax.lax.scan(
-        lambda state, batch: search.update(KEY, state, batch),
-        search.init(KEY), batches)
+      lambda state, batch: search.update(KEY, state, batch),
+      search.init(KEY),
+      batches,
+    )
     return state.arch_params['op'], state.weights['w']
 
-  sweep = (jnp.array([0.01, 0.3]), jnp.array([1e-3, 1e-2]),
-           jnp.array([1e-3, 1e-2]))
+  sweep = (
+    jnp.array([0.01, 0.3]),
+    jnp.array([1e-3, 1e-2]),
+    jnp.array([1e-3, 1e-2]),
+  )
   together = jax.jit(jax.vmap(params))(*sweep)
   loop = jax.lax.map(lambda values: params(*values), sweep)
   chex.assert_trees_all_close(together, loop, rtol=1e-4, atol=1e-6)
