@@ -208,6 +208,7 @@ def summary(
         'skips there',
         'skips last',
         'with none',
+        'pools',
       ),
       curvature,
     )
