@@ -25,8 +25,9 @@ def map_archs(
   """Apply a function to every architecture.
 
   Blocks of `batch_size` architectures are distributed over the local devices;
-  what fits into one block stays on one device, and so does a call inside
-  another `map_archs` or inside any context with a mesh, where placement is the
+  what fits into one block stays on one device, and so do few architectures that
+  do not divide among the devices of a CPU, and a call inside another
+  `map_archs` or inside any context with a mesh, where placement is the
   caller's. `f` may close over traced arrays: they are replicated. For `vmap`
   over many whole searches on several devices, map the searches with this
   function and let one block hold the architectures of each.
@@ -57,6 +58,10 @@ def map_archs(
 
   # Every device gets as many: repeat the last one, drop the copies' results.
   padding = -num_archs % len(devices)
+  if devices[0].platform == 'cpu' and 4 * padding > num_archs:
+    # Devices of a host share its cores: one alone has all of them, and no work
+    # for copies.
+    return _map_on_device(f, archs, batch_size)
   padded = jax.tree.map(lambda leaf: _repeat_last(leaf, padding), archs)
   spec = jax.sharding.PartitionSpec(_AXIS)
   # No checks of replication: they reject loops in `f` whose carry starts from

@@ -22,7 +22,13 @@ from nasjax.distributions import (
   straight_through,
 )
 from nasjax.estimators import combine, one_shot, stand_alone, tabular
-from nasjax.searches import bilevel, black_box, hypergradients, run
+from nasjax.searches import (
+  bilevel,
+  black_box,
+  hypergradients,
+  run,
+  single_level,
+)
 from nasjax.spaces import categorical, darts_cell, nasbench201
 from nasjax.strategies import evolution, local_search, random_search
 from nasjax.systems import darts
@@ -250,7 +256,7 @@ SEARCHES = (
   ),
   Row(
     'single_level',
-    lambda: _gradient_search(bilevel.single_level, softmax.softmax(TINY)),
+    lambda: _gradient_search(single_level.single_level, softmax.softmax(TINY)),
     TINY,
     batch=_PARTS,
   ),

@@ -26,6 +26,7 @@ import jax.numpy as jnp
 
 from nasjax.experiment import (
   build,
+  columns,
   export,
   folder,
   metrics,
@@ -105,12 +106,12 @@ def _outcome(job):
   """All phases; the rows of the results table."""
   found = job.parts['archs'] if job.config['spec'] else phases.search(job)
   archs, rows = phases.contenders(job, found)
-  described = phases.describe(job, archs, rows)
+  described = columns.describe(job, archs, rows)
   if 'evaluation' not in job.config:
     return (
       described
       if 'describe' in job.config
-      else (phases.search_metrics(job, described))
+      else (columns.search_metrics(job, described))
     )
   repeats = settings.split_evaluation(job.config['evaluation'])[0][
     'num_repeats'

@@ -190,3 +190,20 @@ def times(workdir: pathlib.Path) -> list[tuple[str, int, float]]:
     (name, rows[-1]['step'], sum(row['seconds'] for row in rows))
     for name, rows in phases
   ]
+
+
+def per_row(row: Mapping[str, Any], num_rows: int) -> dict[str, np.ndarray]:
+  """Pick the entries that hold one number a network.
+
+  Args:
+    row: metrics of several networks at once.
+    num_rows: number of networks.
+
+  Returns:
+    The arrays of shape `(num_rows,)`, by name.
+  """
+  return {
+    key: np.asarray(value)
+    for key, value in row.items()
+    if np.shape(value) == (num_rows,)
+  }

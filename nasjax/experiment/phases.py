@@ -5,12 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from nasjax import batching
 from nasjax.experiment import build, export, folder, loop, metrics, settings
 from nasjax.searches import run as runs
-from nasjax.types import Arch, Estimator, Search
+from nasjax.types import Arch, Search
 
 Row = dict[str, Any]
 
@@ -122,15 +120,6 @@ def contenders(job: Job, found: Arch) -> tuple[Arch, list[Row]]:
   ]
 
 
-def _per_row(row, num_rows):
-  """The entries of a row of metrics that hold one number a network."""
-  return {
-    key: np.asarray(value)
-    for key, value in row.items()
-    if np.shape(value) == (num_rows,)
-  }
-
-
 def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
   """Build the training of some architectures.
 
@@ -193,75 +182,13 @@ def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
   )
   last = metrics.read(directory / 'metrics.jsonl', last=1)[-1]
   numbers = (
-    _per_row(last, len(rows))
+    metrics.per_row(last, len(rows))
     if final is None
-    else _per_row(
+    else metrics.per_row(
       jax.device_get(jax.jit(final)(keys['final'], state)), len(rows)
     )
   )
   return [
     row | {key: value[i] for key, value in numbers.items()}
     for i, row in enumerate(rows)
-  ]
-
-
-def _column(described):
-  """The function `(arch) -> f32[]` of an entry of config.describe."""
-  if not isinstance(described, Estimator):
-    return described
-  key = jax.random.key(0)
-  return lambda arch: described.score(key, described.init(key), arch)
-
-
-def describe(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
-  """Return the rows with the columns of config.describe, and the architecture.
-
-  Args:
-    job: the job.
-    archs: pytree of `[B, ...]`.
-    rows: B dicts.
-
-  Returns:
-    B dicts.
-
-  Raises:
-    ValueError: if a column is not one number an architecture.
-  """
-  columns = {}
-  for name, described in job.parts.get('describe', {}).items():
-    columns[name] = np.asarray(batching.map_archs(_column(described), archs))
-    if columns[name].shape != (len(rows),):
-      raise ValueError(
-        f'config.describe.{name} must give one number an architecture, got '
-        f'shape {columns[name].shape[1:]}.'
-      )
-  return [
-    row
-    | {name: values[i] for name, values in columns.items()}
-    | {'arch': export.to_json(export.at(archs, i))}
-    for i, row in enumerate(rows)
-  ]
-
-
-def search_metrics(job: Job, rows: list[Row]) -> list[Row]:
-  """Return the rows of found architectures with the last metrics of the search.
-
-  Args:
-    job: the job.
-    rows: dicts of name and seed.
-
-  Returns:
-    The rows; those of random architectures unchanged.
-  """
-  last = metrics.read(job.workdir / 'search' / 'metrics.jsonl', last=1)[-1]
-  del last['step']
-  num_seeds = job.config['num_seeds']
-  if num_seeds == 1:
-    last = {key: [value] for key, value in last.items()}
-  numbers = _per_row(last, num_seeds)
-  return [
-    row | {key: value[row['seed']] for key, value in numbers.items()}
-    if row['name'] == 'found'
-    else row
-    for row in rows
   ]

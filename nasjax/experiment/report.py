@@ -76,11 +76,8 @@ def _figure(directory, name, caption, picture: figure.Figure) -> str:
 def _gallery(title, figures):
   if not figures:
     return ''
-  return (
-    f'<h2>{html.escape(title)}</h2><div class="figures">'
-    + ''.join(figures)
-    + '</div>'
-  )
+  head = f'<h2>{html.escape(title)}</h2>'
+  return f'{head}<div class="figures">{"".join(figures)}</div>'
 
 
 def _families(rows):
@@ -108,8 +105,7 @@ def _phase(workdir, plots_dir, phase):
   snapshots = metrics.read(workdir / phase / 'snapshots.jsonl')
   for name in snapshots[-1] if snapshots else ():
     steps, values = metrics.column(snapshots, name)
-    if values.ndim == 4:  # seeds: the first one stands for all
-      values = values[:, 0]
+    values = values[:, 0] if values.ndim == 4 else values  # of the first seed
     if values.ndim == 3:
       figures.append(
         _figure(

@@ -3,17 +3,21 @@
 from nasjax.searches import (
   bilevel,
   black_box,
+  descent,
   hypergradients,
   monitors,
   penalties,
   run,
+  single_level,
 )
 
 __all__ = (
   'bilevel',
   'black_box',
+  'descent',
   'hypergradients',
   'monitors',
   'penalties',
   'run',
+  'single_level',
 )

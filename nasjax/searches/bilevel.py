@@ -3,8 +3,7 @@
   min_a  L_val(w*(a), a)    where  w*(a) = argmin_w L_train(w, a)
 
 Each update is one architecture step on the validation batch, then one weight
-step on the training batch with the new architecture parameters. `single_level`
-takes both steps on the training loss instead.
+step on the training batch with the new architecture parameters.
 
 Liu, Simonyan, Yang, DARTS: Differentiable Architecture Search, 2019,
 https://arxiv.org/abs/1806.09055, equations 3 and 4, algorithm 1.
@@ -12,104 +11,18 @@ https://arxiv.org/abs/1806.09055, equations 3 and 4, algorithm 1.
 
 from collections.abc import Callable
 import functools
-from typing import NamedTuple
 
 import jax
 from jax import lax
 import jax.numpy as jnp
 import optax
 
-from nasjax.searches import hypergradients, penalties
-from nasjax.types import Arch, Batch, Distribution, Key, Metrics, Params, Search
-
-Loss = Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]
-Anneal = Callable[[Params, jax.Array], Params]
-
-
-class State(NamedTuple):
-  """All that a search needs to go on."""
-
-  step: jax.Array  # i32[] updates done
-  weights: Params
-  arch_params: Params
-  weight_state: optax.OptState
-  arch_state: optax.OptState
-
-
-def _search(
-  update, init_params, distribution, weight_optimizer, arch_optimizer
-):
-  """Return an update with the `init` and `best` that fit it."""
-
-  def init(key):
-    weight_key, arch_key = jax.random.split(key)
-    weights = init_params(weight_key)
-    arch_params = distribution.init(arch_key)
-    return State(
-      jnp.zeros((), jnp.int32),
-      weights,
-      arch_params,
-      weight_optimizer.init(weights),
-      arch_optimizer.init(arch_params),
-    )
-
-  def best(key, state):
-    del key
-    return distribution.mode(state.arch_params)
-
-  return Search(init, update, best)
-
-
-def _objective(loss, distribution, penalty=None):
-  """Return the penalised loss of a sampled architecture, with its metrics."""
-
-  def objective(key, batch, step, weights, arch_params):
-    sample_key, loss_key = jax.random.split(key)
-    arch = distribution.sample(sample_key, arch_params)
-    value, metrics = loss(weights, arch, loss_key, batch)
-    metrics = dict(metrics, loss=value)
-    if penalty is None:
-      return value, metrics
-    term = penalty(arch_params, arch, step)
-    return value + term, dict(metrics, penalty=term)
-
-  return objective
-
-
-def _apply(optimizer, gradient, state, params):
-  updates, state = optimizer.update(gradient, state, params)
-  return optax.apply_updates(params, updates), state
-
-
-def _advance(
-  state, gradient, arch_params, arch_state, optimizer, max_norm, anneal
-):
-  """Return the state after the weight step and the annealing."""
-  if max_norm is not None:
-    clip = optax.clip_by_global_norm(max_norm)
-    gradient, _ = clip.update(gradient, clip.init(gradient))
-  weights, weight_state = _apply(
-    optimizer, gradient, state.weight_state, state.weights
-  )
-  if anneal is not None:
-    arch_params = anneal(arch_params, state.step + 1)
-  return State(state.step + 1, weights, arch_params, weight_state, arch_state)
-
-
-def _prefix(name, metrics):
-  return {f'{name}_{key}': value for key, value in metrics.items()}
-
-
-def _check(batch, *names):
-  found = sorted(batch) if isinstance(batch, dict) else type(batch).__name__
-  if not set(names) <= set(found):
-    raise ValueError(
-      f'A batch must be a dict with {" and ".join(names)}, got {found}.'
-    )
+from nasjax.searches import descent, hypergradients, penalties
+from nasjax.types import Distribution, Key, Params, Search
 
 
 def bilevel(
-  loss: Loss,
+  loss: descent.Loss,
   init_params: Callable[[Key], Params],
   distribution: Distribution,
   weight_optimizer: optax.GradientTransformation,
@@ -118,7 +31,7 @@ def bilevel(
   *,
   max_norm: float | None = None,
   penalty: penalties.Penalty | None = None,
-  anneal: Anneal | None = None,
+  anneal: descent.Anneal | None = None,
   arch_start: int = 0,
   arch_every: int = 1,
 ) -> Search:
@@ -161,8 +74,8 @@ def bilevel(
       f'{arch_start} and {arch_every}.'
     )
   hypergradient = hypergradient or hypergradients.first_order()
-  train_objective = _objective(loss, distribution)
-  valid_objective = _objective(loss, distribution, penalty)
+  train_objective = descent.objective(loss, distribution)
+  valid_objective = descent.objective(loss, distribution, penalty)
 
   def arch_step(state, train_loss, valid_loss):
     (_, metrics), gradient = hypergradient(
@@ -173,7 +86,7 @@ def bilevel(
       weight_optimizer,
       state.weight_state,
     )
-    params = _apply(
+    params = descent.apply(
       arch_optimizer, gradient, state.arch_state, state.arch_params
     )
     return params, metrics, optax.tree.norm(gradient)
@@ -184,7 +97,7 @@ def bilevel(
     return (state.arch_params, state.arch_state), metrics, norm
 
   def update(key, state, batch):
-    _check(batch, 'train', 'valid')
+    descent.check(batch, 'train', 'valid')
     train_key, valid_key = jax.random.split(key)
     train_loss = functools.partial(
       train_objective, train_key, batch['train'], state.step
@@ -207,13 +120,13 @@ def bilevel(
     )
     finite = jnp.isfinite(train_metrics['loss'] + valid_metrics['loss'])
     metrics = dict(
-      _prefix('train', train_metrics),
-      **_prefix('valid', valid_metrics),
+      descent.prefix('train', train_metrics),
+      **descent.prefix('valid', valid_metrics),
       weight_gradient_norm=optax.tree.norm(gradient),
       arch_gradient_norm=arch_norm,
       diverged=1.0 - finite,
     )
-    return _advance(
+    return descent.advance(
       state,
       gradient,
       arch_params,
@@ -223,68 +136,6 @@ def bilevel(
       anneal,
     ), metrics
 
-  return _search(
-    update, init_params, distribution, weight_optimizer, arch_optimizer
-  )
-
-
-def single_level(
-  loss: Loss,
-  init_params: Callable[[Key], Params],
-  distribution: Distribution,
-  weight_optimizer: optax.GradientTransformation,
-  arch_optimizer: optax.GradientTransformation,
-  *,
-  max_norm: float | None = None,
-  penalty: penalties.Penalty | None = None,
-  anneal: Anneal | None = None,
-) -> Search:
-  """Search by joint steps on the training loss of one sampled architecture.
-
-  Args:
-    loss: as in `bilevel`; so are the arguments that follow.
-    init_params: `(key) -> weights`.
-    distribution: over architectures, with differentiable samples.
-    weight_optimizer: of the weights, without clipping.
-    arch_optimizer: of the distribution's parameters.
-    max_norm: global norm to which weight gradients are clipped, or None.
-    penalty: added to the loss, from `penalties`, or None.
-    anneal: `(arch_params, step) -> arch_params` after every update, or None.
-
-  Returns:
-    A search whose batches are `dict(train=...)`.
-
-  Raises:
-    ValueError: if a batch lacks its part.
-  """
-  objective = _objective(loss, distribution, penalty)
-
-  def update(key, state, batch):
-    _check(batch, 'train')
-    (_, metrics), (gradient, arch_gradient) = jax.value_and_grad(
-      functools.partial(objective, key, batch['train'], state.step),
-      (0, 1),
-      has_aux=True,
-    )(state.weights, state.arch_params)
-    arch_params, arch_state = _apply(
-      arch_optimizer, arch_gradient, state.arch_state, state.arch_params
-    )
-    metrics = dict(
-      _prefix('train', metrics),
-      weight_gradient_norm=optax.tree.norm(gradient),
-      arch_gradient_norm=optax.tree.norm(arch_gradient),
-      diverged=1.0 - jnp.isfinite(metrics['loss']),
-    )
-    return _advance(
-      state,
-      gradient,
-      arch_params,
-      arch_state,
-      weight_optimizer,
-      max_norm,
-      anneal,
-    ), metrics
-
-  return _search(
+  return descent.search(
     update, init_params, distribution, weight_optimizer, arch_optimizer
   )

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from nasjax import archive
-from nasjax.experiment import drawing, export, plots, progress, results
+from nasjax.experiment import dag, drawing, export, plots, progress, results
 from nasjax.spaces import darts_cell, nasbench201
 from tests.experiment import toys
 
@@ -115,7 +115,7 @@ class DrawingTest(parameterized.TestCase):
 
   def test_edges_point_to_the_right(self):
     edges = [(0, 1, 'a'), (1, 3, 'b'), (0, 2, 'c'), (2, 3, 'd'), (0, 3, 'e')]
-    position = drawing.layout(edges, 4)
+    position = dag.layout(edges, 4)
     for source, target, _ in edges:
       self.assertLess(position[source, 0], position[target, 0])
     self.assertLen(np.unique(position, axis=0), 4)
@@ -125,7 +125,7 @@ class DrawingTest(parameterized.TestCase):
   )
   def test_what_is_no_cell_is_refused(self, edges, message):
     with self.assertRaisesRegex(ValueError, message):
-      drawing.draw_dag(edges, ['a', 'b'])
+      dag.draw(edges, ['a', 'b'])
 
   def test_heat_map_shows_the_softmax_of_logits(self):
     logits = np.random.RandomState(0).randn(5, 3, 4) * 3

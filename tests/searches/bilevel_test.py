@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from nasjax import types
-from nasjax.searches import bilevel, hypergradients
+from nasjax.searches import bilevel, hypergradients, single_level
 
 KEY = jax.random.key(0)
 PARAMETERS = types.Distribution(
@@ -272,7 +272,7 @@ def test_runs_over_keys_are_batched_by_vmap():
 
 
 def test_single_level_takes_both_steps_on_the_same_training_loss():
-  search = bilevel.single_level(
+  search = single_level.single_level(
     _scalar_loss,
     lambda key: jnp.array(-2.0),
     PARAMETERS,
