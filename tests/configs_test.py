@@ -37,3 +37,11 @@ def test_an_unknown_option_is_named(name):
 def test_the_head_gives_the_command(name):
   module = importlib.import_module(f'configs.{name}')
   assert f'--config=configs/{name}.py' in ' '.join(module.__doc__.split())
+
+
+def test_networks_for_images_of_another_shape_are_refused(tmp_path):
+  config = importlib.import_module('configs.darts_digits').get_config('quick')
+  config.search.input_shape = (8, 8, 3)
+  with pytest.raises(ValueError, match=r'\(8, 8, 3\), but .* \(8, 8, 1\)'):
+    experiment.prepare(config, tmp_path / 'run')
+  assert not (tmp_path / 'run').exists()

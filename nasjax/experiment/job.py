@@ -60,6 +60,24 @@ def _trace(job):
     raise ValueError(f'config.{name}: {error}') from error
 
 
+def _check_shapes(job):
+  """Compare what networks are made for with the images of a first batch."""
+  if job.parts.get('batches') is None:
+    return
+  batch = job.parts['batches'](jax.random.key(0), 0)
+  shapes = {
+    leaf.shape[1:]
+    for path, leaf in jax.tree_util.tree_leaves_with_path(batch)
+    if jax.tree_util.keystr(path, simple=True, separator='.').endswith('image')
+  }
+  for name, value in folder.flatten(job.config).items():
+    if name.endswith('.input_shape') and shapes not in (set(), {tuple(value)}):
+      raise ValueError(
+        f'config.{name}: {tuple(value)}, but the images of the batches are of '
+        f'shape {", ".join(map(str, sorted(shapes)))}.'
+      )
+
+
 def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   """Check a config and a folder and build all parts; nothing is written.
 
@@ -98,6 +116,7 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
       export.check_choices(spec, parts['space'].mask)
     parts['archs'] = jax.tree.map(lambda *x: jnp.stack(x), *specs)
   job = phases.Job(config, workdir, parts)
+  _check_shapes(job)
   _trace(job)
   return job
 
