@@ -65,16 +65,20 @@ def _check_shapes(job):
   if job.parts.get('batches') is None:
     return
   batch = job.parts['batches'](jax.random.key(0), 0)
-  shapes = {
-    leaf.shape[1:]
+  shapes = [
+    leaf.shape
     for path, leaf in jax.tree_util.tree_leaves_with_path(batch)
     if jax.tree_util.keystr(path, simple=True, separator='.').endswith('image')
-  }
+  ]
   for name, value in folder.flatten(job.config).items():
-    if name.endswith('.input_shape') and shapes not in (set(), {tuple(value)}):
+    if not name.endswith('.input_shape'):
+      continue
+    # The last axes: a stack of batches has more than one before them.
+    found = {shape[-len(value) :] for shape in shapes}
+    if not found <= {tuple(value)}:
       raise ValueError(
         f'config.{name}: {tuple(value)}, but the images of the batches are of '
-        f'shape {", ".join(map(str, sorted(shapes)))}.'
+        f'shape {", ".join(map(str, sorted(found)))}.'
       )
 
 
