@@ -33,7 +33,19 @@ def _with_numbers(results):
 
 @pytest.mark.parametrize(
   'size, batch_size',
-  [(1, None), (8, None), (6, None), (6, 2), (10, 2), (6, 4), (6, 6), (6, 99)],
+  [
+    (1, None),
+    (8, None),
+    (6, None),
+    (7, None),
+    (6, 2),
+    (10, 2),
+    (15, 2),
+    (6, 4),
+    (7, 4),
+    (6, 6),
+    (6, 99),
+  ],
 )
 def test_every_path_gives_the_same_numbers(size, batch_size):
   assert jax.local_device_count() == 4
@@ -50,6 +62,13 @@ def test_architectures_are_spread_over_devices_block_by_block():
   devices = lambda n: len(f(jnp.arange(8.0), n).sharding.device_set)
   assert devices(None) == devices(2) == 4
   assert devices(8) == 1  # one block
+
+
+def test_few_architectures_that_do_not_divide_stay_on_one_device():
+  f = jax.jit(lambda x: batching.map_archs(jnp.sin, x))
+  devices = lambda size: len(f(jnp.arange(float(size))).sharding.device_set)
+  assert [devices(size) for size in (2, 5, 6)] == [1, 1, 1]
+  assert [devices(size) for size in (4, 7, 8, 13, 15)] == [4, 4, 4, 4, 4]
 
 
 def test_it_closes_over_traced_arrays_inside_jit_scan_and_grad():

@@ -22,7 +22,14 @@ from nasjax.types import Arch, Mask, State
 
 
 def to_json(arch: Arch) -> Any:
-  """Return an architecture (nested dicts, lists, tuples) as plain lists."""
+  """Return an architecture as plain values that JSON can hold.
+
+  Args:
+    arch: nested dicts, named tuples, lists and tuples of numbers or arrays.
+
+  Returns:
+    Dicts and lists of numbers.
+  """
   if isinstance(arch, Mapping):
     return {key: to_json(value) for key, value in arch.items()}
   if hasattr(arch, '_asdict'):

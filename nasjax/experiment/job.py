@@ -134,7 +134,7 @@ def _outcome(job):
     return (
       described
       if 'describe' in job.config
-      else (columns.search_metrics(job, described))
+      else columns.search_metrics(job, described)
     )
   repeats = settings.split_evaluation(job.config['evaluation'])[0][
     'num_repeats'

@@ -173,12 +173,14 @@ def tensorboard(directory: pathlib.Path) -> Callable[[Row], None]:
 
 
 def times(workdir: pathlib.Path) -> list[tuple[str, int, float]]:
-  """Return `(phase, steps, seconds)` of every phase of a run, in order of time.
-
-  Seconds are those of the work that is in the files, compilation included.
+  """Return how long the phases of a run took.
 
   Args:
     workdir: a run folder.
+
+  Returns:
+    `(phase, steps, seconds)` in order of time; seconds are those of the work
+    that is in the files, compilation included.
   """
   phases = [
     (path.parent.name, read(path)) for path in workdir.glob('*/timings.jsonl')

@@ -145,7 +145,7 @@ def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
   batches = (
     job.parts.get('batches')
     if options['batches'] is None
-    else (build.build(options['batches'], **parts))
+    else build.build(options['batches'], **parts)
   )
   return search, final, batches
 

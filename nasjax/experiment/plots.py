@@ -17,7 +17,15 @@ _COLOURS = ('#2f6db3', '#c2543a', '#3d8b57', '#8a5aa8', '#b8860b', '#4a9aa5')
 
 
 def png(drawing: figure.Figure, dots_per_inch: int = 110) -> bytes:
-  """Return a figure as the bytes of a PNG file."""
+  """Return a figure as the bytes of a PNG file.
+
+  Args:
+    drawing: the figure.
+    dots_per_inch: resolution.
+
+  Returns:
+    The file.
+  """
   buffer = io.BytesIO()
   drawing.savefig(
     buffer,

@@ -169,7 +169,15 @@ SUMMARY_HEADER = ('metric', 'group', 'mean', 'std', 'n', 'range')
 
 
 def text(rows: Sequence[Row], summary: Mapping[str, Any]) -> str:
-  """Return the rows, unless they are many, and the summary as text."""
+  """Return a results table as text.
+
+  Args:
+    rows: one dict a network; left out where they are many.
+    summary: from `summarise`.
+
+  Returns:
+    Lines for a terminal.
+  """
   names = columns(rows)
   table = grid(SUMMARY_HEADER, summary_lines(summary))
   if len(rows) > _MAX_ROWS:

@@ -17,19 +17,8 @@ import jax.numpy as jnp
 
 from nasjax.networks import cell, layers
 from nasjax.networks import operations as operations_lib
+from nasjax.spaces import genotypes
 from nasjax.types import Arch
-
-OPERATIONS = (
-  'none',
-  'max_pool_3x3',
-  'avg_pool_3x3',
-  'skip_connect',
-  'sep_conv_3x3',
-  'sep_conv_5x5',
-  'dil_conv_3x3',
-  'dil_conv_5x5',
-)
-
 
 class _AuxiliaryHead(nn.Module):
   """Classifier on an inner cell: average 5x5, 1x1, 2x2, linear."""
@@ -79,7 +68,7 @@ class Darts(nn.Module):
   track: bool = False
   auxiliary: bool = False
   stem: str = 'cifar'
-  operations: tuple[str, ...] = OPERATIONS
+  operations: tuple[str, ...] = genotypes.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
 
   @property

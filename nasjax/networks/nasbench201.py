@@ -16,16 +16,10 @@ import jax.numpy as jnp
 
 from nasjax.networks import cell, layers
 from nasjax.networks import operations as operations_lib
+from nasjax.spaces import nasbench201 as cells
 from nasjax.types import Arch
 
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-OPERATIONS = (
-  'none',
-  'skip_connect',
-  'nor_conv_1x1',
-  'nor_conv_3x3',
-  'avg_pool_3x3',
-)
+EDGES = tuple(zip(cells.SOURCES, cells.TARGETS))
 
 
 class _ResidualReduction(nn.Module):
@@ -70,7 +64,7 @@ class NasBench201(nn.Module):
   cells_per_stage: int = 5
   affine: bool = True
   track: bool = False
-  operations: tuple[str, ...] = OPERATIONS
+  operations: tuple[str, ...] = cells.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
 
   @nn.compact

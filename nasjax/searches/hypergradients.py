@@ -195,11 +195,6 @@ def unrolled(num_steps: int) -> Hypergradient:
   return hypergradient
 
 
-def autodiff() -> Hypergradient:
-  """Return the gradient of one optimiser step left to JAX: checks `exact`."""
-  return unrolled(1)
-
-
 def neumann(num_terms: int, learning_rate: float) -> Hypergradient:
   """Return the implicit gradient with a truncated inverse Hessian.
 
