@@ -20,6 +20,7 @@ from nasjax.networks import operations as operations_lib
 from nasjax.spaces import genotypes
 from nasjax.types import Arch
 
+
 class _AuxiliaryHead(nn.Module):
   """Classifier on an inner cell: average 5x5, 1x1, 2x2, linear."""
 
