@@ -89,9 +89,18 @@ def switch(
         f'A relaxed choice among {len(branches)} branches needs shape '
         f'({len(branches)},), got {choice.shape}.'
       )
-    results = [branch(*operands) for branch in branches]
-    return jax.tree.map(lambda *rows: sum(map(_weigh, choice, rows)), *results)
+    return mix(choice, [branch(*operands) for branch in branches])
   return _switch(tuple(branches), choice, operands)
+
+
+def mix(weights: jax.Array, results: Sequence[Any]) -> Any:
+  """Return the weighted sum of K pytrees.
+
+  Args:
+    weights: `float[K]`.
+    results: K pytrees of arrays of equal shapes.
+  """
+  return jax.tree.map(lambda *rows: sum(map(_weigh, weights, rows)), *results)
 
 
 def _weigh(weight, x):

@@ -2,9 +2,10 @@
 
 With index or relaxed choices the weights of all edges lie in uniform slots
 `[E, ...]` and the cell is one loop over its edges (`ops.edge_scan`), so the
-program of an edge is compiled once. With static choices the cell is unrolled
-and `none` vanishes; initialised so, only the chosen operations own weights, and
-applied to slots, it uses the chosen ones.
+program of an edge is compiled once; or, for index choices, the edges are
+unrolled: more to compile, less memory traffic. With static choices the cell is
+unrolled and `none` vanishes; initialised so, only the chosen operations own
+weights, and applied to slots, it uses the chosen ones.
 """
 
 import chex
@@ -13,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax import ops
+from nasjax import choice, ops
 from nasjax.networks import edges as edges_lib
+from nasjax.networks import layers, taps
 from nasjax.networks import operations as operations_lib
 from nasjax.types import Arch
 
@@ -29,12 +31,14 @@ class Cell(nn.Module):
     num_inputs: how many nodes are inputs.
     site: channels and norm of the operations; its stride is that of the edges
       that leave an input.
+    unroll: whether index choices are applied edge by edge.
   """
 
   operations: tuple
   edges: tuple[tuple[int, int], ...]
   num_inputs: int
   site: operations_lib.Site
+  unroll: bool = False
 
   @nn.compact
   def __call__(
@@ -59,7 +63,8 @@ class Cell(nn.Module):
     chex.assert_axis_dimension(inputs, 0, self.num_inputs)
     self._check(choices)
     keep = self._keep(inputs.shape[1], drop_path)
-    if isinstance(choices, tuple):
+    is_static = isinstance(choices, tuple)
+    if is_static or (self.unroll and not choice.is_relaxed(choices)):
       return self._unrolled(choices, inputs, keep, train)
     return self._looped(choices, inputs, keep, train)
 
@@ -88,76 +93,62 @@ class Cell(nn.Module):
     )
     return kept / (1 - drop_path)
 
-  def _stride(self, source):
-    return self.site.stride if source < self.num_inputs else 1
-
   def _site(self, stride):
     return self.site._replace(stride=stride)
 
-  def _init_operation(self, key, name, stride):
+  def _init_operations(self, names, stride):
+    """Return `(key) -> variables` of an edge with these operations."""
     size = 4  # weights do not depend on the size of the image
     x = jnp.zeros((1, size, size, self.site.channels))
-    return edges_lib.modules(self.operations, self._site(stride))[name].init(
-      key, x, train=True
-    )
+    modules = edges_lib.modules(self.operations, self._site(stride))
+    return lambda key: {n: modules[n].init(key, x, train=True) for n in names}
 
   def _own(self, slot, init):
     """Own the variables that `init(key)` makes, under the name of the slot."""
+    collections = ('params', 'batch_stats')[: 1 + self.site.track]
     if not self.is_initializing():  # `param` would trace `init` once more
-      return (
-        self.get_variable('params', slot, {}),
-        self.get_variable('batch_stats', slot, {}),
-      )
-    params = self.param(slot, lambda key: _collection(init(key), 'params'))
-    if not self.site.track:
-      return params, {}
-    stats = _collection(init(jax.random.key(0)), 'batch_stats')
-    self._store(slot, stats)
-    return params, stats
+      return {key: self.get_variable(key, slot, {}) for key in collections}
+    variables = {
+      'params': self.param(slot, lambda key: _collection(init(key), 'params'))
+    }
+    if self.site.track:
+      stats = _collection(init(jax.random.key(0)), 'batch_stats')
+      self._report(slot, {'batch_stats': stats})
+      variables['batch_stats'] = stats
+    return variables
 
-  def _store(self, slot, stats):
-    if self.site.track and self.is_mutable_collection('batch_stats'):
-      self.put_variable('batch_stats', slot, stats)
-
-  def _unrolled(self, choices, inputs, keep, train):
-    """Apply static choices edge by edge."""
-    names = [name for name, _ in self.operations]
-    nodes = list(inputs) + [None] * (self.num_nodes - self.num_inputs)
-    groups = self._groups()
-    for group, edges in enumerate(groups):
-      for slot, e in enumerate(edges):
-        source, target = self.edges[e]
-        name = names[choices[e]]
-        if name == 'none' or nodes[source] is None:
-          continue
-        stride = self._stride(source)
-        params, stats = self._of_edge(group, slot, e, name, stride)
-        branches = edges_lib.branches(
-          self.operations, self._site(stride), train
-        )
-        y, stats = branches[choices[e]](params, stats, nodes[source], keep[e])
-        if self.site.track and not self._shared(group):
-          self._store(f'edge_{e}', stats)
-        nodes[target] = y if nodes[target] is None else nodes[target] + y
-    stride = self.site.stride
-    zero = jnp.zeros_like(inputs[0][:, ::stride, ::stride])
-    return jnp.stack(
-      [zero if node is None else node for node in nodes[self.num_inputs :]]
+  def _own_slots(self, group, stride):
+    """Own the variables `[E, ...]` of the edges of a group."""
+    init = self._init_operations([name for name, _ in self.operations], stride)
+    num_edges = len(self._groups()[group])
+    return self._own(
+      f'edges_{group}',
+      lambda key: jax.vmap(init)(jax.random.split(key, num_edges)),
     )
 
-  def _shared(self, group):
-    return self.has_variable('params', f'edges_{group}')
+  def _report(self, slot, reports, row=None):
+    """Hand over what edges report: all of a slot, or one row of it."""
+    if 'batch_stats' in reports and self.is_mutable_collection('batch_stats'):
+      stats = reports['batch_stats']
+      if row is not None:
+        stats = jax.tree.map(
+          lambda all_rows, new: all_rows.at[row].set(new),
+          self.get_variable('batch_stats', slot),
+          stats,
+        )
+      self.put_variable('batch_stats', slot, stats)
+    if layers.AGREEMENT in reports:
+      count = reports[layers.AGREEMENT]
+      layers.report_agreement(self, count.reshape(-1, *count.shape[-2:]).sum(0))
 
-  def _of_edge(self, group, slot, e, name, stride):
-    """Variables of one edge: a slot of all edges', or its own."""
-    if not self._shared(group):
-      return self._own(
-        f'edge_{e}', lambda key: {name: self._init_operation(key, name, stride)}
-      )
-    row = lambda leaf: leaf[slot]
-    params = jax.tree.map(row, self.get_variable('params', f'edges_{group}'))
-    stats = self.get_variable('batch_stats', f'edges_{group}', {})
-    return params, jax.tree.map(row, stats)
+  def _watch(self, slot):
+    """What edges report now, and the tap, if one listens."""
+    agreement = layers.reports_agreement(self)
+    listener = taps.current()
+    if listener is None or self.is_initializing():
+      return edges_lib.Watch(agreement), None
+    path = (*listener.path, *self.path, slot)
+    return edges_lib.Watch(agreement, listener.statistic, path), listener.tap
 
   def _groups(self):
     """Edges that run the same program: those of inputs come first."""
@@ -167,6 +158,36 @@ class Cell(nn.Module):
     from_input = [e for e in every if self.edges[e][0] < self.num_inputs]
     inner = [e for e in every if e not in from_input]
     return [from_input, inner] if inner else [from_input]
+
+  def _unrolled(self, choices, inputs, keep, train):
+    """Apply static or index choices edge by edge."""
+    is_static = isinstance(choices, tuple)
+    names = [name for name, _ in self.operations]
+    stride = self.site.stride
+    zero = jnp.zeros_like(inputs[0][:, ::stride, ::stride])
+    nodes = list(inputs) + [zero] * (self.num_nodes - self.num_inputs)
+    for group, edges in enumerate(self._groups()):
+      shared = not is_static or self.has_variable('params', f'edges_{group}')
+      from_input = self.edges[edges[0]][0] < self.num_inputs
+      stride = self.site.stride if from_input else 1
+      slots = self._own_slots(group, stride) if shared else {}
+      for row, e in enumerate(edges):
+        source, target = self.edges[e]
+        if is_static and names[choices[e]] == 'none':
+          continue
+        if shared:
+          slot = f'edges_{group}'
+          variables = jax.tree.map(lambda leaf, row=row: leaf[row], slots)
+        else:
+          slot = f'edge_{e}'
+          init = self._init_operations([names[choices[e]]], stride)
+          variables = self._own(slot, init)
+        watch, tap = self._watch(slot)
+        nodes[target], reports = edges_lib.added(
+          self.operations, self._site(stride), train, watch
+        )(choices[e], nodes[target], variables, nodes[source], keep[e], tap)
+        self._report(slot, reports, row if shared else None)
+    return jnp.stack(nodes[self.num_inputs :])
 
   def _looped(self, choices, inputs, keep, train):
     """Apply index or relaxed choices as a loop over the edges."""
@@ -200,24 +221,19 @@ class Cell(nn.Module):
 
   def _loop(self, group, stride, train, nodes, xs, reads, writes):
     """Run the edges of one group."""
-    names = [name for name, _ in self.operations]
-
-    def init(key):
-      one = lambda key: {
-        name: self._init_operation(key, name, stride) for name in names
-      }
-      return jax.vmap(one)(jax.random.split(key, len(writes.slots)))
-
     slot = f'edges_{group}'
-    params, stats = self._own(slot, init)
-    nodes, stats = ops.edge_scan(
-      edges_lib.program(self.operations, self._site(stride), train),
+    variables = self._own_slots(group, stride)
+    watch, tap = self._watch(slot)
+    if tap is not None:
+      tap = jnp.broadcast_to(tap, (len(writes.slots), *tap.shape))
+    nodes, reports = ops.edge_scan(
+      edges_lib.program(self.operations, self._site(stride), train, watch),
       nodes,
-      (xs, params, stats),
+      ((*xs, tap), variables),
       [reads],
       [writes],
     )
-    self._store(slot, stats)
+    self._report(slot, reports)
     return nodes
 
 

@@ -142,7 +142,7 @@ class Darts(nn.Module):
     """Return the two inputs of the first cell, and whether the last reduces."""
 
     def conv_norm(x, features, stride, relu):
-      x = jax.nn.relu(x) if relu else x
+      x = layers.Relu()(x) if relu else x
       x = layers.Conv(features, (3, 3), stride)(x)
       return layers.BatchNorm(track=self.track)(x, train)
 

@@ -5,19 +5,29 @@ all of them and for every phase of an update.
 """
 
 from collections.abc import Callable
+import contextlib
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
 from nasjax import choice
+from nasjax.networks import layers, taps
 from nasjax.networks import operations as operations_lib
 
 _NUM_PROGRAMS = 256
 
 Operations = tuple[tuple[str, operations_lib.Factory], ...]
+
+
+class Watch(NamedTuple):
+  """What an edge reports besides its output."""
+
+  agreement: bool = False  # of its rectifiers, see `layers.Relu`
+  statistic: taps.Statistic | None = None  # to a tap
+  path: tuple[str, ...] = ()  # names above its operations
 
 
 def modules(
@@ -37,45 +47,93 @@ def modules(
 
 
 def branches(
-  operations: Operations, site: operations_lib.Site, train: bool
+  operations: Operations,
+  site: operations_lib.Site,
+  train: bool,
+  watch: Watch,
 ) -> list[Callable[..., Any]]:
-  """Return the K functions `(params, stats, x, keep) -> (y, stats)`.
+  """Return the K functions `(variables, x, keep, tap) -> (y, reports)`.
 
   Args:
     operations: `(name, factory)` of the K operations.
     site: where they stand.
     train: whether running statistics, if kept, are updated.
+    watch: what is reported.
 
   Returns:
-    Functions of the variables of all operations of an edge, of `x`
-    `[N, H, W, C]`, and of the factor `keep`, `[N]` or `[0]`, of every example.
+    Functions of the variables of all operations of an edge (by collection and
+    operation), of `x` `[N, H, W, C]`, of the factor `keep`, `[N]` or `[0]`, of
+    every example, and of a tap or None. Reports are variables by collection:
+    running statistics of all operations where the site tracks them, and
+    'agreement' `[N, N]`.
   """
+  mutable = ['batch_stats'] + [layers.AGREEMENT] * watch.agreement
 
   def branch(name, module):
     identity = name == 'skip_connect' and site.stride == 1
 
-    def apply(params, stats, x, keep):
-      variables = {
-        'params': params.get(name, {}),
-        'batch_stats': stats.get(name, {}),
-      }
-      y, updates = module.apply(
-        variables, x, train=train, mutable=['batch_stats']
-      )
+    def apply(variables, x, keep, tap):
+      own = {key: tree.get(name, {}) for key, tree in variables.items()}
+      with _listening(watch, name, tap):
+        y, updates = module.apply(own, x, train=train, mutable=mutable)
       if not identity and keep.size:
         y = y * jnp.broadcast_to(keep[:, None, None, None], y.shape)
-      if updates.get('batch_stats'):
-        stats = {**stats, name: updates['batch_stats']}
-      return y, stats
+      reports = {}
+      if site.track:
+        moved = updates.get('batch_stats')
+        stats = {name: moved} if moved else {}
+        reports['batch_stats'] = {**variables['batch_stats'], **stats}
+      if watch.agreement:
+        counts = jax.tree.leaves(updates.get(layers.AGREEMENT, {}))
+        reports[layers.AGREEMENT] = sum(counts, jnp.zeros((len(x),) * 2))
+      return y, reports
 
     return apply
 
   return [branch(*item) for item in modules(operations, site).items()]
 
 
+def _listening(watch, name, tap):
+  if watch.statistic is None:
+    return contextlib.nullcontext()
+  return taps.listening(watch.statistic, tap, (*watch.path, name))
+
+
+def choose(
+  selected: choice.Choice,
+  options: list[Callable[..., Any]],
+  *operands: Any,
+) -> Any:
+  """Apply the chosen branch; see `choice.switch`.
+
+  Args:
+    selected: an index or a relaxed choice.
+    options: from `branches`.
+    *operands: of the branches.
+
+  Returns:
+    `(y, reports)`; of a mixture, what rectifiers report is the sum over the
+    operations whose weight is not zero.
+  """
+  if not choice.is_relaxed(selected):
+    return choice.switch(selected, options, *operands)
+  y, reports = zip(*(option(*operands) for option in options))
+  mixed = choice.mix(selected, [r.get('batch_stats', {}) for r in reports])
+  counted = (selected > 0).astype(selected.dtype)
+  return choice.mix(selected, y), {
+    key: choice.mix(counted, [r[key] for r in reports])
+    if key == layers.AGREEMENT
+    else mixed
+    for key in reports[0]
+  }
+
+
 @functools.lru_cache(_NUM_PROGRAMS)
 def program(
-  operations: Operations, site: operations_lib.Site, train: bool
+  operations: Operations,
+  site: operations_lib.Site,
+  train: bool,
+  watch: Watch,
 ) -> Callable[[Any, tuple[jax.Array, ...]], Any]:
   """Return the edge for `ops.edge_scan`, with an index or a relaxed choice.
 
@@ -83,16 +141,48 @@ def program(
     operations: as in `branches`; so are the other arguments.
     site: where they stand.
     train: whether running statistics, if kept, are updated.
+    watch: what is reported.
 
   Returns:
-    `(((choice, keep), params, stats), (x,)) -> ((y,), stats)`.
+    `(((choice, keep, tap), variables), (x,)) -> ((y,), reports)`.
   """
-  options = branches(operations, site, train)
+  options = branches(operations, site, train, watch)
 
   @jax.jit
   def edge(x, values):
-    (selected, keep), params, stats = x
-    y, stats = choice.switch(selected, options, params, stats, values[0], keep)
-    return (y,), stats
+    (selected, keep, tap), variables = x
+    y, reports = choose(selected, options, variables, values[0], keep, tap)
+    return (y,), reports
 
   return edge
+
+
+def added(
+  operations: Operations,
+  site: operations_lib.Site,
+  train: bool,
+  watch: Watch,
+) -> Callable[..., Any]:
+  """Return the edge that adds its output to a node.
+
+  With an index choice the sum lies inside the branch: one pass over memory.
+
+  Args:
+    operations: as in `branches`; so are the other arguments.
+    site: where they stand.
+    train: whether running statistics, if kept, are updated.
+    watch: what is reported.
+
+  Returns:
+    `(choice, node, variables, x, keep, tap) -> (node, reports)`.
+  """
+
+  def add(option):
+    def apply(node, *operands):
+      y, reports = option(*operands)
+      return node + y, reports
+
+    return apply
+
+  options = [add(o) for o in branches(operations, site, train, watch)]
+  return lambda selected, *operands: choice.switch(selected, options, *operands)

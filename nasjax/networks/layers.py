@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from nasjax import ops
 from nasjax.ops import normalization
 
+AGREEMENT = 'agreement'  # the collection that rectifiers report to
+
 
 def _mix(bits):
   """Scramble 32-bit words (a multiply-xorshift hash)."""
@@ -132,6 +134,31 @@ class BatchNorm(nn.Module):
     return ops.batch_norm(x)
 
 
+def reports_agreement(module: nn.Module) -> bool:
+  """Return whether somebody asks for the agreement of rectifiers."""
+  asked = module.is_mutable_collection(AGREEMENT)
+  return asked and not module.is_initializing()
+
+
+def report_agreement(module: nn.Module, count: chex.Array) -> None:
+  """Add a count `[N, N]`, see `ops.agreement`, to those of a module."""
+  module.sow(AGREEMENT, 'count', count, init_fn=lambda: 0.0, reduce_fn=jnp.add)
+
+
+class Relu(nn.Module):
+  """Rectifier that can report which examples it treats alike.
+
+  While the collection 'agreement' is mutable, `ops.agreement` of the input is
+  added to it: what scores of untrained networks count.
+  """
+
+  @nn.compact
+  def __call__(self, x: chex.Array) -> chex.Array:
+    if reports_agreement(self):
+      report_agreement(self, ops.agreement(x))
+    return jax.nn.relu(x)
+
+
 class ReluConvNorm(nn.Module):
   """ReLU, convolution, normalisation."""
 
@@ -143,7 +170,7 @@ class ReluConvNorm(nn.Module):
 
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
-    x = Conv(self.features, self.kernel, self.stride)(jax.nn.relu(x))
+    x = Conv(self.features, self.kernel, self.stride)(Relu()(x))
     return BatchNorm(self.affine, self.track)(x, train)
 
 
@@ -160,7 +187,7 @@ class FactorizedReduce(nn.Module):
 
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
-    x = jax.nn.relu(x)
+    x = Relu()(x)
     odd = [(0, size % 2) for size in x.shape[1:3]]
     shifted = jnp.pad(x[:, 1:, 1:], ((0, 0), *odd, (0, 0)))
     half = self.features // 2

@@ -11,7 +11,6 @@ from typing import Any
 
 import chex
 from flax import linen as nn
-import jax
 import jax.numpy as jnp
 
 from nasjax.networks import cell, layers
@@ -55,6 +54,8 @@ class NasBench201(nn.Module):
     affine: whether normalisation scales and shifts.
     track: whether running statistics are kept, for networks trained to be
       used; without them the network is a pure map.
+    unroll: whether edges with index choices are unrolled rather than looped
+      over: slower to compile, faster to run for large images and batches.
     operations: names of the K operations, in the order of the space.
     custom_operations: further names and their factories `(Site) -> module`.
   """
@@ -64,6 +65,7 @@ class NasBench201(nn.Module):
   cells_per_stage: int = 5
   affine: bool = True
   track: bool = False
+  unroll: bool = False
   operations: tuple[str, ...] = cells.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
 
@@ -96,13 +98,15 @@ class NasBench201(nn.Module):
         channels, affine=self.affine, track=self.track, pool_norm=False
       )
       x = self._stage(
-        cell.Cell(operations, EDGES, 1, site, name=f'stage_{stage}'),
+        cell.Cell(
+          operations, EDGES, 1, site, self.unroll, name=f'stage_{stage}'
+        ),
         arch['op'],
         x,
         train,
       )
     x = layers.BatchNorm(self.affine, self.track, name='last_norm')(x, train)
-    x = jnp.mean(jax.nn.relu(x), axis=(1, 2))
+    x = jnp.mean(layers.Relu(name='last_relu')(x), axis=(1, 2))
     return layers.Dense(self.num_classes, name='classifier')(x)
 
   def _stage(self, module, choices, x, train):
@@ -112,7 +116,7 @@ class NasBench201(nn.Module):
 
     scan = nn.scan(
       body,
-      variable_axes={'params': 0, 'batch_stats': 0},
+      variable_axes={'params': 0, 'batch_stats': 0, layers.AGREEMENT: 0},
       split_rngs={'params': True},
       length=self.cells_per_stage,
     )

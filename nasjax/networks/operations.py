@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import chex
 from flax import linen as nn
-import jax
 import jax.numpy as jnp
 
 from nasjax import ops
@@ -79,7 +78,7 @@ class Pool(nn.Module):
 def _separable(site, size, stride, dilation, x, train):
   """ReLU, depthwise, pointwise, normalisation; inside of a compact method."""
   x = layers.DepthwiseConv((size, size), stride, dilation=dilation)(
-    jax.nn.relu(x)
+    layers.Relu()(x)
   )
   x = layers.Conv(site.channels)(x)
   return layers.BatchNorm(site.affine, site.track)(x, train)
@@ -117,7 +116,7 @@ class FactorizedConv(nn.Module):
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     site, size = self.site, self.size
-    x = jax.nn.relu(x)
+    x = layers.Relu()(x)
     # Strides lie on the axis that each kernel spans.
     x = layers.Conv(site.channels, (1, size))(x)[:, :, :: site.stride]
     x = layers.Conv(site.channels, (size, 1))(x)[:, :: site.stride]

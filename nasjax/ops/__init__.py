@@ -1,5 +1,6 @@
 """Convolution, pooling, normalisation and graphs, with loop-safe gradients."""
 
+from nasjax.ops.agreement import agreement
 from nasjax.ops.channels import scale, spread_channels, sum_channels
 from nasjax.ops.convolution import convolution, pointwise
 from nasjax.ops.depthwise import depthwise
@@ -9,6 +10,7 @@ from nasjax.ops.pooling import avg_pool, max_pool
 
 __all__ = [
   'Port',
+  'agreement',
   'avg_pool',
   'batch_norm',
   'convolution',
