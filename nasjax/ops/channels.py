@@ -25,11 +25,22 @@ def num_slabs(size: int, limit: int = _MAX_SLABS) -> int:
   return slabs
 
 
-def _sum_in_slabs(x):
+def _slabs(x):
   rows = x.reshape(-1, x.shape[-1])
-  slabs = rows.reshape(num_slabs(len(rows)), -1, x.shape[-1])
-  total = functools.reduce(jnp.add, [slabs[i] for i in range(len(slabs))])
+  return list(rows.reshape(num_slabs(len(rows)), -1, x.shape[-1]))
+
+
+def _sum_in_slabs(x):
+  total = functools.reduce(jnp.add, _slabs(x))
   return jnp.ones(len(total), x.dtype) @ total
+
+
+def _squares_in_slabs(x):
+  slabs = _slabs(x)
+  total = functools.reduce(jnp.add, slabs)
+  squares = functools.reduce(jnp.add, [slab * slab for slab in slabs])
+  both = jnp.concatenate([total, squares], axis=-1)
+  return tuple(jnp.split(jnp.ones(len(both), x.dtype) @ both, 2))
 
 
 def _sum(x):
@@ -49,6 +60,33 @@ def sum_channels(x: chex.Array) -> chex.Array:
   apply.defvjp(
     lambda x: (_sum(x), ()), lambda _, ct: (spread_channels(ct, shape),)
   )
+  return apply(x)
+
+
+def sum_squares(x: chex.Array) -> tuple[chex.Array, chex.Array]:
+  """Sum the numbers and their squares over every axis but the last, in one go.
+
+  Args:
+    x: `[..., C]`.
+
+  Returns:
+    Two arrays `[C]`.
+  """
+  shape = x.shape[:-1]
+
+  @jax.custom_vjp
+  def apply(x):
+    return lax.platform_dependent(
+      x,
+      cpu=_squares_in_slabs,
+      default=lambda x: (_sum(x), _sum(x * x)),
+    )
+
+  def backward(x, cotangents):
+    total, squares = (spread_channels(ct, shape) for ct in cotangents)
+    return (total + 2 * x * squares,)
+
+  apply.defvjp(lambda x: (apply(x), x), backward)
   return apply(x)
 
 

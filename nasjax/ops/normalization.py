@@ -16,8 +16,7 @@ EPSILON = 1e-5
 def moments(x: chex.Array) -> tuple[chex.Array, chex.Array]:
   """Return mean and (biased) variance of every channel, `[..., C] -> [C]`."""
   count = x.size // x.shape[-1]
-  mean = channels.sum_channels(x) / count
-  square = channels.sum_channels(x * x) / count
+  mean, square = (total / count for total in channels.sum_squares(x))
   return mean, jnp.maximum(square - mean * mean, 0)
 
 
