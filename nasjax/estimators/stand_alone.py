@@ -153,6 +153,35 @@ def train_child(
   return Trainer(init, update, accuracy)
 
 
+def train(
+  trainer: Trainer,
+  key: Key,
+  arch: Arch,
+  batches: Callable[[Key, jax.Array], Batch],
+  num_steps: jax.Array | int,
+) -> Child:
+  """Train a network from scratch.
+
+  Args:
+    trainer: from `train_child`.
+    key: for the first weights, the batches and the steps.
+    arch: index architecture.
+    batches: `(key, t) -> batch` of the training split.
+    num_steps: updates.
+
+  Returns:
+    The network.
+  """
+  init_key, batch_key, step_key = jax.random.split(key, 3)
+
+  def step(t, child):
+    return trainer.update(
+      jax.random.fold_in(step_key, t), child, arch, batches(batch_key, t)
+    )[0]
+
+  return lax.fori_loop(0, num_steps, step, trainer.init(init_key, arch))
+
+
 def stand_alone(
   trainer: Trainer,
   batches: Callable[[Key, jax.Array], Batch],
@@ -173,15 +202,8 @@ def stand_alone(
 
   def score(key, state, arch, fidelity=1.0):
     del state
-    init_key, batch_key, step_key = jax.random.split(key, 3)
-
-    def step(t, child):
-      return trainer.update(
-        jax.random.fold_in(step_key, t), child, arch, batches(batch_key, t)
-      )[0]
-
     steps = jnp.ceil(jnp.asarray(fidelity) * num_steps).astype(jnp.int32)
-    child = lax.fori_loop(0, steps, step, trainer.init(init_key, arch))
+    child = train(trainer, key, arch, batches, steps)
     return trainer.accuracy(child, arch, valid)
 
   return Estimator(lambda key: (), lambda key, state, batch: (state, {}), score)

@@ -5,10 +5,11 @@ from nasjax.ops.channels import scale, spread_channels, sum_channels
 from nasjax.ops.convolution import convolution, pointwise
 from nasjax.ops.depthwise import depthwise
 from nasjax.ops.edge_scan import Port, edge_scan
-from nasjax.ops.normalization import batch_norm, normalize
+from nasjax.ops.normalization import EPSILON, batch_norm, normalize
 from nasjax.ops.pooling import avg_pool, max_pool
 
 __all__ = [
+  'EPSILON',
   'Port',
   'agreement',
   'avg_pool',

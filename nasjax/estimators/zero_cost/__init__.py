@@ -1,0 +1,32 @@
+"""Scores of networks that are not trained, or hardly."""
+
+from nasjax.estimators.zero_cost.flow import synflow, synflow_bn
+from nasjax.estimators.zero_cost.jacobians import epe_nas, jacov
+from nasjax.estimators.zero_cost.proxy import Proxy, oriented, trained
+from nasjax.estimators.zero_cost.rectifiers import linear_regions, naswot
+from nasjax.estimators.zero_cost.saliency import (
+  fisher,
+  grad_norm,
+  grasp,
+  l2_norm,
+  plain,
+  snip,
+)
+
+__all__ = (
+  'Proxy',
+  'epe_nas',
+  'fisher',
+  'grad_norm',
+  'grasp',
+  'jacov',
+  'l2_norm',
+  'linear_regions',
+  'naswot',
+  'oriented',
+  'plain',
+  'snip',
+  'synflow',
+  'synflow_bn',
+  'trained',
+)
