@@ -179,6 +179,7 @@ def test_every_folder_exports_what_it_imports():
 def test_no_method_is_left_out_of_its_folder(folder):
   init = _ROOT / 'nasjax' / folder / '__init__.py'
   modules = {path.stem for path in init.parent.glob('*.py')} - {'__init__'}
+  modules |= {path.parent.name for path in init.parent.glob('*/__init__.py')}
   exported = ast.literal_eval(init.read_text().split('__all__ = ')[1])
   assert set(exported) == modules
 

@@ -1,5 +1,21 @@
 """Scores of architectures, learned or not."""
 
-from nasjax.estimators import combine, one_shot, stand_alone, tabular
+from nasjax.estimators import (
+  combine,
+  kernel_metrics,
+  ntk,
+  one_shot,
+  stand_alone,
+  tabular,
+  zero_cost,
+)
 
-__all__ = ('combine', 'one_shot', 'stand_alone', 'tabular')
+__all__ = (
+  'combine',
+  'kernel_metrics',
+  'ntk',
+  'one_shot',
+  'stand_alone',
+  'tabular',
+  'zero_cost',
+)

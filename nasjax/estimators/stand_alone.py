@@ -160,18 +160,7 @@ def train(
   batches: Callable[[Key, jax.Array], Batch],
   num_steps: jax.Array | int,
 ) -> Child:
-  """Train a network from scratch.
-
-  Args:
-    trainer: from `train_child`.
-    key: for the first weights, the batches and the steps.
-    arch: index architecture.
-    batches: `(key, t) -> batch` of the training split.
-    num_steps: updates.
-
-  Returns:
-    The network.
-  """
+  """Train a network from scratch on batches `(key, t) -> batch`."""
   init_key, batch_key, step_key = jax.random.split(key, 3)
 
   def step(t, child):

@@ -12,15 +12,25 @@ from nasjax.estimators.zero_cost.saliency import (
   plain,
   snip,
 )
+from nasjax.estimators.zero_cost.tangent import (
+  condition_number,
+  kernel_mean,
+  kernel_norm,
+  label_alignment,
+)
 
 __all__ = (
   'Proxy',
+  'condition_number',
   'epe_nas',
   'fisher',
   'grad_norm',
   'grasp',
   'jacov',
+  'kernel_mean',
+  'kernel_norm',
   'l2_norm',
+  'label_alignment',
   'linear_regions',
   'naswot',
   'oriented',

@@ -10,8 +10,8 @@ the number of units with equal bits (`ops.agreement`), summed over rectifiers.
                   Search on ImageNet in Four GPU Hours, 2021,
                   https://arxiv.org/abs/2102.11535, section 3.2)
 
-Rectifiers are `networks.layers.Relu`: a network of your own uses it in the place
-of `jax.nn.relu`.
+Rectifiers are `networks.layers.Relu`: a network of your own uses it in the
+place of `jax.nn.relu`.
 """
 
 from typing import Any
