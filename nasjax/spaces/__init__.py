@@ -1,5 +1,17 @@
 """The sets of architectures."""
 
-from nasjax.spaces import categorical, darts_cell, genotypes, nasbench201
+from nasjax.spaces import (
+  categorical,
+  darts_cell,
+  genotypes,
+  nasbench201,
+  nasbench201_classes,
+)
 
-__all__ = ('categorical', 'darts_cell', 'genotypes', 'nasbench201')
+__all__ = (
+  'categorical',
+  'darts_cell',
+  'genotypes',
+  'nasbench201',
+  'nasbench201_classes',
+)
