@@ -1,11 +1,30 @@
-"""What a kernel matrix says: alignment with labels, conditioning.
-
-Pure functions of a matrix `[N, N]`, such as those of `estimators.ntk`.
-"""
+"""Kernel matrices: made of rows, and what they say of data and labels."""
 
 import chex
 import jax
 import jax.numpy as jnp
+
+
+def gram(rows: chex.ArrayTree) -> jax.Array:
+  """Return the products of all pairs of rows, summed over the leaves.
+
+  Args:
+    rows: pytree of `[N, ...]`, one row an example.
+
+  Returns:
+    `f32[N, N]`.
+  """
+
+  def of_leaf(leaf):
+    matrix = leaf.reshape(len(leaf), -1)
+    return matrix @ matrix.T
+
+  return sum(of_leaf(leaf) for leaf in jax.tree.leaves(rows))
+
+
+def mean_trace(kernel: jax.Array) -> jax.Array:
+  """Return `sum_o K[n, m, o, o] / O` of a full kernel, `f32[N, N]`."""
+  return jnp.trace(kernel, axis1=2, axis2=3) / kernel.shape[-1]
 
 
 def label_alignment(kernel: jax.Array, label: chex.Array) -> jax.Array:

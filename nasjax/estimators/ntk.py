@@ -25,6 +25,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from nasjax import partition
+from nasjax.estimators import kernel_metrics
 from nasjax.networks import taps
 from nasjax.types import Arch, Params
 
@@ -39,23 +40,6 @@ def is_weight(path: partition.Path) -> bool:
 def is_any_weight(path: partition.Path) -> bool:
   """Select kernels and scales of normalisation, those of the classifier too."""
   return path[-1] in ('kernel', 'scale')
-
-
-def gram(rows: chex.ArrayTree) -> jax.Array:
-  """Return the products of all pairs of rows, summed over the leaves.
-
-  Args:
-    rows: pytree of `[N, ...]`, one row an example.
-
-  Returns:
-    `f32[N, N]`.
-  """
-
-  def of_leaf(leaf):
-    matrix = leaf.reshape(len(leaf), -1)
-    return matrix @ matrix.T
-
-  return sum(of_leaf(leaf) for leaf in jax.tree.leaves(rows))
 
 
 def full(
@@ -82,13 +66,8 @@ def full(
     rows = jax.vmap(one, (None, 0))(params, x)
   num, outputs = jax.tree.leaves(rows)[0].shape[:2]
   flat = jax.tree.map(lambda leaf: leaf.reshape(num * outputs, -1), rows)
-  kernel = gram(flat).reshape(num, outputs, num, outputs)
+  kernel = kernel_metrics.gram(flat).reshape(num, outputs, num, outputs)
   return kernel.transpose(0, 2, 1, 3)
-
-
-def mean_trace(kernel: jax.Array) -> jax.Array:
-  """Return `sum_o K[n, m, o, o] / O` of a full kernel, `f32[N, N]`."""
-  return jnp.trace(kernel, axis1=2, axis2=3) / kernel.shape[-1]
 
 
 def gradients(
@@ -135,7 +114,7 @@ def _gram_of_layer(select, layer, cotangent):
     return jnp.zeros((num, num), cotangent.dtype)
   if set(chosen) == {'kernel'} and layer.x.ndim == 2:
     # The gradient is an outer product: its Gram needs no gradient.
-    return gram(layer.x) * gram(cotangent)
+    return kernel_metrics.gram(layer.x) * kernel_metrics.gram(cotangent)
 
   def gradient(x, cotangent):
     _, pull_back = jax.vjp(
@@ -143,7 +122,7 @@ def _gram_of_layer(select, layer, cotangent):
     )
     return pull_back(cotangent[None])[0]
 
-  return gram(jax.vmap(gradient)(layer.x, cotangent))
+  return kernel_metrics.gram(jax.vmap(gradient)(layer.x, cotangent))
 
 
 def factored(
@@ -260,4 +239,4 @@ def kernel(
   f, params = outputs(network, variables, arch, norm, select)
   if implementation == 'factored':
     return factored(f, params, image, select)
-  return gram(gradients(f, params, image, coupled, block_size))
+  return kernel_metrics.gram(gradients(f, params, image, coupled, block_size))

@@ -83,6 +83,50 @@ def _row_products(x, g, kernel_shape, stride, dilation, padding):
   return jnp.stack(rows).reshape(kh, -1, kw, features).swapaxes(1, 2)
 
 
+def _patch_products(x, g, kernel_shape, stride, dilation, padding):
+  """Kernel gradients of many cotangents `[R, ...]`: one matrix product.
+
+  The taps of the image are laid out once for all of them.
+  """
+  kh, kw = kernel_shape
+  _, _, out_h, out_w, features = g.shape
+  x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+
+  def tap(i, j):
+    top, left = i * dilation, j * dilation
+    return x[
+      :,
+      top : top + stride * (out_h - 1) + 1 : stride,
+      left : left + stride * (out_w - 1) + 1 : stride,
+    ]
+
+  taps = [tap(i, j) for i in range(kh) for j in range(kw)]
+  patches = jnp.concatenate(taps, axis=-1).reshape(-1, kh * kw * x.shape[-1])
+  columns = g.reshape(len(g), -1, features).swapaxes(0, 1)
+  products = patches.T @ columns.reshape(len(columns), -1)
+  products = products.reshape(kh, kw, x.shape[-1], len(g), features)
+  return jnp.moveaxis(products, 3, 0)
+
+
+def _kernel_products(x, g, shape, static):
+  """Kernel gradient on CPU; cotangents under `vmap` share their image."""
+
+  @jax.custom_batching.custom_vmap
+  def apply(x, g):
+    return _row_products(x, g, shape, *static)
+
+  @apply.def_vmap
+  def _(axis_size, is_batched, x, g):
+    del axis_size
+    if is_batched == [False, True]:
+      return _patch_products(x, g, shape, *static), True
+    axes = [0 if batched else None for batched in is_batched]
+    rows = lambda x, g: _row_products(x, g, shape, *static)
+    return jax.vmap(rows, axes)(x, g), True
+
+  return apply(x, g)
+
+
 def _convolve(x, kernel, static):
 
   @jax.custom_vjp
@@ -131,7 +175,7 @@ def _kernel_gradient(x, g, shape, static):
     return lax.platform_dependent(
       x,
       g,
-      cpu=lambda x, g: _row_products(x, g, shape[:2], *static),
+      cpu=lambda x, g: _kernel_products(x, g, shape[:2], static),
       default=lambda x, g: _native_gradient(
         1, x, jnp.zeros(shape, x.dtype), g, static
       ),
