@@ -1,21 +1,27 @@
-"""Runs a search as a job: config, resumable loop, run folder, report."""
+"""Runs searches and scores as jobs: resumable loop, run folder, report."""
 
 from nasjax.experiment import (
   build,
+  correlation,
   drawing,
   export,
   launch,
   loop,
   metrics,
   plots,
+  population,
   report,
   results,
+  score_tables,
+  scoring,
   status,
 )
 from nasjax.experiment.job import execute, prepare, run
+from nasjax.experiment.scoring import score
 
 __all__ = [
   'build',
+  'correlation',
   'drawing',
   'execute',
   'export',
@@ -23,9 +29,13 @@ __all__ = [
   'loop',
   'metrics',
   'plots',
+  'population',
   'prepare',
   'report',
   'results',
   'run',
+  'score',
+  'score_tables',
+  'scoring',
   'status',
 ]

@@ -91,17 +91,24 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     sys.exit(1)
 
 
+@contextlib.contextmanager
+def clear_refusals() -> Iterator[None]:
+  """Turn what ends a run that is no bug into a message and exit status 1."""
+  try:
+    yield
+  except (loop.Diverged, folder.FolderError, checkpoint.CheckpointError) as e:
+    print(f'Error: {e}', file=sys.stderr)
+    sys.exit(1)
+
+
 def finish(job: phases.Job) -> None:
   """Run a prepared job and print its results.
 
   Args:
     job: from `job.prepare`.
   """
-  try:
+  with clear_refusals():
     outcome = job_lib.execute(job)
-  except (loop.Diverged, folder.FolderError, checkpoint.CheckpointError) as e:
-    print(f'Error: {e}', file=sys.stderr)
-    sys.exit(1)
   print(results.text(outcome['rows'], outcome['summary']))
   times = ', '.join(
     f'{phase} {seconds:.0f} s'

@@ -206,3 +206,38 @@ def panels(
   rows[0].legend(fontsize=8, frameon=False)
   rows[-1].set_xlabel(xlabel, fontsize=8)
   return drawing
+
+
+def scatter_panels(
+  panels: Mapping[str, tuple[Any, Any]],
+  xlabel: str,
+  ylabel: str,
+  num_columns: int = 4,
+) -> figure.Figure:
+  """Draw small multiples of points that share both axes.
+
+  Args:
+    panels: (x [N], y [N]) by title.
+    xlabel: of the horizontal axes.
+    ylabel: of the vertical axes.
+    num_columns: panels in a row.
+
+  Returns:
+    The figure.
+  """
+  num_columns = min(num_columns, len(panels))
+  num_rows = -(-len(panels) // num_columns)
+  drawing = figure.Figure(
+    figsize=(2.5 * num_columns, 0.3 + 2.1 * num_rows), layout='constrained'
+  )
+  grid = drawing.subplots(
+    num_rows, num_columns, sharex=True, sharey=True, squeeze=False
+  ).ravel()
+  for axes, (title, (x, y)) in zip(grid, panels.items()):
+    _style(axes, title, '', '')
+    axes.scatter(x, y, s=4, color=_COLOURS[0], alpha=0.35, linewidths=0)
+  for axes in grid[len(panels) :]:
+    axes.set_visible(False)
+  drawing.supxlabel(xlabel, fontsize=8)
+  drawing.supylabel(ylabel, fontsize=8)
+  return drawing

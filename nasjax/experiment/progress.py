@@ -29,13 +29,13 @@ def duration(seconds: float) -> str:
   return f'{minutes}m{seconds % 60:02d}s' if minutes else f'{seconds}s'
 
 
-def rate(steps_per_second: float) -> str:
+def rate(steps_per_second: float, unit: str = 'step') -> str:
   """Return a speed for people, per second or, when slow, per step."""
   if not math.isfinite(steps_per_second) or steps_per_second <= 0:
     return '?'
   if steps_per_second < 1:
-    return f'{1 / steps_per_second:.3g} s/step'
-  return f'{steps_per_second:.3g} steps/s'
+    return f'{1 / steps_per_second:.3g} s/{unit}'
+  return f'{steps_per_second:.3g} {unit}s/s'
 
 
 def values(row: Mapping[str, Any], limit: int = 4) -> str:
@@ -62,7 +62,12 @@ def values(row: Mapping[str, Any], limit: int = 4) -> str:
 
 
 def line(
-  name: str, step: int, num_steps: int, speed: float, row: Mapping[str, Any]
+  name: str,
+  step: int,
+  num_steps: int,
+  speed: float,
+  row: Mapping[str, Any],
+  unit: str = 'step',
 ) -> str:
   """Return the progress line.
 
@@ -72,6 +77,7 @@ def line(
     num_steps: updates in total.
     speed: steps a second.
     row: the newest metrics.
+    unit: what a step is.
 
   Returns:
     Such as `search  120/400  30%  8.1 steps/s  ETA 34s  loss 1.02`.
@@ -80,7 +86,7 @@ def line(
   eta = f'  ETA {duration(left)}' if step < num_steps else ''
   return (
     f'{name}  {step}/{num_steps}  {100 * step // max(num_steps, 1)}%  '
-    f'{rate(speed)}{eta}  {values(row)}'
+    f'{rate(speed, unit)}{eta}  {values(row)}'
   ).rstrip()
 
 
@@ -89,6 +95,7 @@ def reporter(
   num_steps: int,
   stream: TextIO | None = None,
   quiet_seconds: float = 60.0,
+  unit: str = 'step',
 ) -> Callable[[int, float, Mapping[str, Any]], None]:
   """Return a function that shows the progress of a phase.
 
@@ -100,6 +107,7 @@ def reporter(
     num_steps: updates in total.
     stream: where to (default: standard error).
     quiet_seconds: shortest time between two lines when not in a terminal.
+    unit: what a step is.
 
   Returns:
     `(step, steps_per_second, row) -> None`.
@@ -110,7 +118,7 @@ def reporter(
 
   def show(step, speed, row):
     done = step >= num_steps
-    text = line(name, step, num_steps, speed, row)
+    text = line(name, step, num_steps, speed, row, unit)
     if in_place:
       stream.write('\r' + text.ljust(shown['width']) + ('\n' if done else ''))
       shown['width'] = len(text)

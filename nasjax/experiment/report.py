@@ -4,80 +4,22 @@ Everything is read from the run folder, so the page can be made again at any
 time, of a run that is alive too. Images are part of the file; it loads nothing.
 """
 
-import base64
-from collections.abc import Sequence
-import html
 import pathlib
-from typing import Any
 
-from matplotlib import figure
 import numpy as np
 
-from nasjax.experiment import drawing, folder, metrics, plots, progress, results
+from nasjax.experiment import (
+  drawing,
+  metrics,
+  page,
+  plots,
+  progress,
+  results,
+  score_report,
+)
 
 _MAX_DRAWN = 3  # architectures
 _MAX_CURVES = 8  # figures of a phase
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1d2430;--dim:#667085;--line:#dde1e7;
---page:#fafbfc;--card:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--dim:#98a2b3;
---line:#333b47;--page:#12161c;--card:#1a2028}}
-body{margin:0 auto;padding:1.2rem;max-width:70rem;background:var(--page);
-color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.1rem;margin:2rem 0 .6rem}
-p{color:var(--dim);margin:.2rem 0}
-.figures{display:grid;gap:1rem;
-grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr))}
-figure{margin:0;background:#fff;border:1px solid var(--line);
-border-radius:.5rem;padding:.5rem}figcaption{color:#667085;font-size:.8rem}
-img{display:block;max-width:100%;margin:auto}
-.scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);
-border-radius:.5rem}
-table{border-collapse:collapse;width:100%;font-size:.85rem;
-font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .7rem;text-align:right;white-space:nowrap;
-border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left}th{color:var(--dim)}
-tr:last-child td{border-bottom:0}
-code{font-size:.8rem}
-"""
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-  def row(tag, cells):
-    return (
-      '<tr>'
-      + ''.join(
-        f'<{tag}>{html.escape(results.show(cell))}</{tag}>' for cell in cells
-      )
-      + '</tr>'
-    )
-
-  return (
-    '<div class="scroll"><table>'
-    + row('th', header)
-    + ''.join(row('td', line) for line in lines)
-    + '</table></div>'
-  )
-
-
-def _figure(directory, name, caption, picture: figure.Figure) -> str:
-  """Store a plot in the folder and return it as part of the page."""
-  data = plots.png(picture)
-  (directory / f'{name}.png').write_bytes(data)
-  text = base64.b64encode(data).decode()
-  caption = html.escape(caption)
-  return (
-    f'<figure><img alt="{caption}" src="data:image/png;base64,{text}">'
-    f'<figcaption>{caption}</figcaption></figure>'
-  )
-
-
-def _gallery(title, figures):
-  if not figures:
-    return ''
-  head = f'<h2>{html.escape(title)}</h2>'
-  return f'{head}<div class="figures">{"".join(figures)}</div>'
 
 
 def _families(rows):
@@ -95,7 +37,7 @@ def _phase(workdir, plots_dir, phase):
   rows = metrics.read(workdir / phase / 'metrics.jsonl')
   for family, names in _families(rows) if rows else ():
     figures.append(
-      _figure(
+      page.plot(
         plots_dir,
         f'{phase}_{family}',
         ', '.join(names),
@@ -108,14 +50,14 @@ def _phase(workdir, plots_dir, phase):
     values = values[:, 0] if values.ndim == 4 else values  # of the first seed
     if values.ndim == 3:
       figures.append(
-        _figure(
+        page.plot(
           plots_dir,
           f'{phase}_{name}',
           f'{name} over the search',
           plots.heat_map(steps, values, f'{phase}: {name}'),
         )
       )
-  return _gallery(phase.capitalize(), figures)
+  return page.gallery(phase.capitalize(), figures)
 
 
 def _architectures(workdir, plots_dir):
@@ -127,7 +69,7 @@ def _architectures(workdir, plots_dir):
   config = metrics.read_json(workdir / 'config.json')
   operations = config.get('network', {}).get('operations')
   figures = [
-    _figure(
+    page.plot(
       plots_dir,
       f'cell_seed{row["seed"]}_{name}',
       f'found with seed {row["seed"]}: {name}',
@@ -149,20 +91,20 @@ def _architectures(workdir, plots_dir):
       ]
       for row in found.get(kind, ())
     ]
-  return (_gallery('Architectures', figures) or '<h2>Architectures</h2>') + (
-    _table(('', 'value', 'architecture'), lines)
-  )
+  return (
+    page.gallery('Architectures', figures) or page.heading('Architectures')
+  ) + page.table(('', 'value', 'architecture'), lines)
 
 
 def _outcome(workdir, plots_dir):
   """The results table, its summary, and accuracy over size where known."""
   path = workdir / 'results.json'
   if not path.exists():
-    return '<h2>Results</h2><p>None yet.</p>'
+    return page.heading('Results') + page.paragraph('None yet.')
   outcome = metrics.read_json(path)
   rows, summary = outcome['rows'], outcome['summary']
   names = results.columns(rows)
-  page = '<h2>Results</h2>' + _table(
+  part = page.heading('Results') + page.table(
     results.SUMMARY_HEADER, results.summary_lines(summary)
   )
   score = next((name for name in names if 'acc' in name or 'score' in name), '')
@@ -173,10 +115,10 @@ def _outcome(workdir, plots_dir):
         x, y = groups.setdefault(row['name'], ([], []))
         x.append(row['params'])
         y.append(row[score])
-    page += _gallery(
+    part += page.gallery(
       'Accuracy and size',
       [
-        _figure(
+        page.plot(
           plots_dir,
           'scatter',
           f'{score} over params',
@@ -185,9 +127,9 @@ def _outcome(workdir, plots_dir):
       ],
     )
   return (
-    page
-    + '<h2>Networks</h2>'
-    + _table(names, [[row.get(name) for name in names] for row in rows])
+    part
+    + page.heading('Networks')
+    + page.table(names, [[row.get(name) for name in names] for row in rows])
   )
 
 
@@ -197,7 +139,7 @@ def _time(workdir):
     [phase, steps, progress.duration(seconds)]
     for phase, steps, seconds in metrics.times(workdir)
   ]
-  return _table(('phase', 'steps', 'time'), lines) if lines else ''
+  return page.table(('phase', 'steps', 'time'), lines) if lines else ''
 
 
 def write(workdir: str | pathlib.Path) -> pathlib.Path:
@@ -217,34 +159,21 @@ def write(workdir: str | pathlib.Path) -> pathlib.Path:
     raise ValueError(f'{workdir} holds no run (no config.json).')
   config = metrics.read_json(workdir / 'config.json')
   versions = metrics.read_json(workdir / 'environment.json')
+  if 'proxies' in config:
+    return score_report.write(workdir, config, versions)
   plots_dir = workdir / 'plots'
   plots_dir.mkdir(exist_ok=True)
-  title = html.escape(workdir.resolve().name)
-  search = html.escape(config['search']['name'])
-  settings = [
-    [key, str(value)] for key, value in folder.flatten(config).items()
-  ]
-  page = ''.join(
-    (
-      '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-      '<meta name="viewport" content="width=device-width,initial-scale=1">',
-      f'<title>{title}</title><style>{_STYLE}</style></head><body>',
-      f'<h1>{title}</h1><p>{search}, {config["num_seeds"]} seed(s), ',
-      f'{config["num_steps"]} steps</p>',
+  return page.write(
+    workdir / 'report.html',
+    workdir.resolve().name,
+    f'{config["search"]["name"]}, {config["num_seeds"]} seed(s), '
+    f'{config["num_steps"]} steps',
+    [
       _outcome(workdir, plots_dir),
       _architectures(workdir, plots_dir),
       *(_phase(workdir, plots_dir, phase) for phase in ('search', 'evaluate')),
-      '<h2>Time</h2>',
+      page.heading('Time'),
       _time(workdir),
-      '<h2>Config</h2>',
-      _table(('key', 'value'), settings),
-      '<h2>Environment</h2>',
-      _table(
-        ('', ''), [[k, str(v)] for k, v in folder.flatten(versions).items()]
-      ),
-      '</body></html>',
-    )
+      page.settings(config, versions),
+    ],
   )
-  path = workdir / 'report.html'
-  path.write_text(page, encoding='utf-8')
-  return path

@@ -202,8 +202,13 @@ def write(
   metrics.write_json(
     workdir / 'results.json', {'rows': rows, 'summary': summary}
   )
+  write_csv(workdir / 'results.csv', rows)
+
+
+def write_csv(path: pathlib.Path, rows: Sequence[Row]) -> None:
+  """Write the single numbers and labels of rows, one line a row."""
   names = columns(rows)
-  with open(workdir / 'results.csv', 'w', newline='') as file:
+  with open(path, 'w', newline='') as file:
     writer = csv.writer(file)
     writer.writerow(names)
     writer.writerows([row.get(name) for name in names] for row in rows)

@@ -17,7 +17,7 @@ it, by name. Only `search` is required.
                arguments of its factory it has the keys of `EVALUATION`
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nasjax.experiment import build, names
@@ -81,15 +81,37 @@ def plain(config: Any) -> dict[str, Any]:
   }
 
 
-def _check_scalar(key, value):
-  kind, default = SCALARS[key]
-  if value is None and default is None and key != 'num_steps':
-    return
-  if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-    raise ValueError(f'config.{key} must be {kind.__name__}, got {value!r}.')
-  low = 0 if key in _MAY_BE_ZERO else 1
-  if kind is int and value < low:
-    raise ValueError(f'config.{key} must be at least {low}, got {value}.')
+def scalars(
+  config: Mapping[str, Any],
+  known: Mapping[str, tuple[type, Any]],
+  may_be_zero: Sequence[str] = ('seed',),
+) -> dict[str, Any]:
+  """Return the plain values of a config, with defaults, after a check.
+
+  Args:
+    config: nested dicts.
+    known: (type, default) by name; a default of None says that a value may be
+      left out.
+    may_be_zero: names of ints that may be 0; others are at least 1.
+
+  Returns:
+    A value for every known name.
+
+  Raises:
+    ValueError: for a value of a wrong type or too small.
+  """
+  values = {}
+  for key, (kind, default) in known.items():
+    values[key] = value = config.get(key, default)
+    if value is None and default is None:
+      continue
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (kind is not bool and isinstance(value, bool)):
+      raise ValueError(f'config.{key} must be {kind.__name__}, got {value!r}.')
+    low = 0 if key in may_be_zero else 1
+    if kind is int and value < low:
+      raise ValueError(f'config.{key} must be at least {low}, got {value}.')
+  return values
 
 
 def _check_evaluation(section, parts):
@@ -130,11 +152,9 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
   for key in config:
     if key not in SCALARS and key not in SECTIONS:
       raise names.unknown('config key', key, (*SCALARS, *SECTIONS))
-  resolved = {
-    key: config.get(key, default) for key, (_, default) in SCALARS.items()
-  }
-  for key, value in resolved.items():
-    _check_scalar(key, value)
+  resolved = scalars(config, SCALARS, _MAY_BE_ZERO)
+  if resolved['num_steps'] is None:
+    raise ValueError('config.num_steps must be int, got None.')
   sections = {
     key: config[key] for key in SECTIONS if config.get(key) is not None
   }
