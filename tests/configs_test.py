@@ -13,15 +13,27 @@ _CONFIGS = sorted(
   for path in (pathlib.Path(__file__).parents[1] / 'configs').glob('*.py')
   if path.stem != '__init__'
 )
+_SCORES = [name for name in _CONFIGS if name.startswith('score_')]
+_SEARCHES = [name for name in _CONFIGS if name not in _SCORES]
 
 
-@pytest.mark.parametrize('name', _CONFIGS)
+@pytest.mark.parametrize('name', _SEARCHES)
 def test_the_quick_form_runs_to_its_report(name, tmp_path):
   config = importlib.import_module(f'configs.{name}').get_config('quick')
   outcome = experiment.run(config, tmp_path / 'run')
   assert {row['name'] for row in outcome['rows']} == {'found', 'random'}
   stored = json.loads((tmp_path / 'run' / 'results.json').read_text())
   assert len(stored['rows']) == len(outcome['rows'])
+  page = (tmp_path / 'run' / 'report.html').read_text()
+  assert page.rstrip().endswith('</html>')
+
+
+@pytest.mark.parametrize('name', _SCORES)
+def test_the_quick_form_of_scores_runs_to_its_report(name, tmp_path):
+  config = importlib.import_module(f'configs.{name}').get_config('quick')
+  outcome = experiment.score(config, tmp_path / 'run')
+  named = {row['score'] for row in outcome['correlations']}
+  assert named == {'params', 'macs', *config.proxies}
   page = (tmp_path / 'run' / 'report.html').read_text()
   assert page.rstrip().endswith('</html>')
 

@@ -128,7 +128,7 @@ def linear_regions(network: Any, batch: Batch) -> proxy.Proxy:
   def raw(key, variables, arch):
     del key
     counts = agreement(network, variables, arch, batch['image'])
-    same = counts == jnp.diagonal(counts)
+    same = counts == jnp.diagonal(counts)[None]
     return jnp.sum(1 / jnp.sum(same, axis=1, dtype=counts.dtype))
 
   return proxy.Proxy(
