@@ -40,7 +40,7 @@ _QUICK = {
   'quick': True,
   'population': 'random',
   'num': 24,
-  'proxies': 'naswot+snip',
+  'proxies': 'naswot+linear_regions',  # those that compile fast
   'batch_size': 8,
 }
 _ONE_OUTPUT = ('naswot', 'linear_regions')

@@ -235,7 +235,8 @@ def scatter_panels(
   ).ravel()
   for axes, (title, (x, y)) in zip(grid, panels.items()):
     _style(axes, title, '', '')
-    axes.scatter(x, y, s=4, color=_COLOURS[0], alpha=0.35, linewidths=0)
+    size = np.clip(2000 / max(len(x), 1), 3, 14)
+    axes.scatter(x, y, s=size, color=_COLOURS[0], alpha=0.4, linewidths=0)
   for axes in grid[len(panels) :]:
     axes.set_visible(False)
   drawing.supxlabel(xlabel, fontsize=8)
