@@ -1,0 +1,281 @@
+"""Time neural tangent kernels of NAS-Bench-201 networks in PyTorch.
+
+A plain network after Dong, Yang, NAS-Bench-201, 2020
+(https://arxiv.org/abs/2001.00326), figure 1, as a function of named weights,
+which are read from a file. Row n of the matrix G is the gradient of the sum of
+logits of example n with respect to kernels and scales, without the classifier;
+the kernel is G G^T. G is computed in one of these forms:
+
+  * loop: one pass forward and, for every example, one pass backward of the
+    whole batch, as published programs do with either normalisation.
+  * examples: frozen normalisation, a pass forward and backward an example.
+  * func: frozen, `torch.func.vmap` of `torch.func.grad`.
+  * factored: frozen, one pass backward to the outputs of all layers, from which
+    and from the layers' inputs the gradients of single examples follow.
+"""
+
+import argparse
+from concurrent import futures
+import functools
+import pathlib
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmarks import measure
+
+_OPERATIONS = (
+  'none',
+  'skip_connect',
+  'nor_conv_1x1',
+  'nor_conv_3x3',
+  'avg_pool_3x3',
+)
+_EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+_EPSILON = 1e-5  # of the variance
+
+
+def _read(arch, saved):
+  """Return the weights of one network, an array a layer.
+
+  Layers in cells are saved for all cells of a stage, `stage_0/edge_2/...`, and
+  perhaps also for all edges, `stage_0/edges_0/...`.
+  """
+  weights = {}
+  for name, leaf in saved.items():
+    if not name.startswith('stage_'):
+      weights[name] = leaf
+      continue
+    stage, slot, operation, _, *rest = name.split('/')
+    for e, choice in enumerate(arch):
+      if slot in (f'edge_{e}', 'edges_0') and _OPERATIONS[choice] == operation:
+        own = leaf[:, e] if slot == 'edges_0' else leaf
+        for c, value in enumerate(own):
+          weights['/'.join((stage, f'cell_{c}', f'edge_{e}', *rest))] = value
+  return weights
+
+
+def _tensors(weights, layout):
+  """Return weights in PyTorch's order of axes."""
+  order = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
+  tensors = {
+    name: torch.tensor(leaf.transpose(order[leaf.ndim]).copy())
+    for name, leaf in weights.items()
+  }
+  return {
+    name: tensor.contiguous(memory_format=layout)
+    if tensor.ndim == 4
+    else tensor
+    for name, tensor in tensors.items()
+  }
+
+
+def _layers(weights, train, see):
+  """Return convolution and norm by name; `see(name, x, y)` is told."""
+
+  def convolution(name, x, stride=1):
+    kernel = weights[f'{name}/kernel']
+    y = functional.conv2d(x, kernel, None, stride, kernel.shape[-1] // 2)
+    see(f'{name}/kernel', x, y)
+    return y
+
+  def norm(name, x):
+    scale, bias = weights[f'{name}/scale'], weights[f'{name}/bias']
+    zeros, ones = torch.zeros_like(bias), torch.ones_like(bias)
+    statistics = (None, None) if train else (zeros, ones)
+    y = functional.batch_norm(
+      x, *statistics, scale, bias, training=train, eps=_EPSILON
+    )
+    see(f'{name}/scale', x, y)
+    return y
+
+  return convolution, norm
+
+
+def _logits(weights, x, arch, cells, train, see=lambda *layer: None):
+  """Apply the network to images `[N, 3, H, W]`."""
+  convolution, norm = _layers(weights, train, see)
+
+  def block(name, x, stride=1):
+    y = convolution(f'{name}/Conv_0', functional.relu(x), stride)
+    return norm(f'{name}/BatchNorm_0', y)
+
+  def edge(name, operation, x):
+    if operation == 'skip_connect':
+      return x
+    if operation == 'avg_pool_3x3':
+      return functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    return block(name, x)
+
+  def cell(name, x):
+    nodes = [x, 0, 0, 0]
+    for e, (source, target) in enumerate(_EDGES):
+      operation = _OPERATIONS[arch[e]]
+      if operation != 'none' and torch.is_tensor(nodes[source]):
+        y = edge(f'{name}/edge_{e}', operation, nodes[source])
+        nodes[target] = nodes[target] + y
+    return nodes[3] if torch.is_tensor(nodes[3]) else torch.zeros_like(x)
+
+  def reduction(name, x):
+    y = block(f'{name}/ReluConvNorm_0', x, 2)
+    y = block(f'{name}/ReluConvNorm_1', y)
+    return convolution(f'{name}/Conv_0', functional.avg_pool2d(x, 2)) + y
+
+  x = norm('stem_norm', convolution('stem', x))
+  for stage in range(3):
+    x = reduction(f'reduction_{stage}', x) if stage else x
+    for c in range(cells):
+      x = cell(f'stage_{stage}/cell_{c}', x)
+  x = functional.relu(norm('last_norm', x)).mean((2, 3))
+  return functional.linear(
+    x, weights['classifier/kernel'], weights['classifier/bias']
+  )
+
+
+def _gram(rows):
+  flat = rows.reshape(len(rows), -1)
+  return flat @ flat.t()
+
+
+def _row(output, leaves):
+  """Return the gradient of one output, without what it does not depend on."""
+  gradients = torch.autograd.grad(
+    output, leaves, retain_graph=True, allow_unused=True
+  )
+  return torch.cat([g.reshape(-1) for g in gradients if g is not None])
+
+
+def _with_gradients(apply, weights, chosen):
+  """Return the network as a function of images, and its chosen weights."""
+  leaves = {name: weights[name].requires_grad_() for name in chosen}
+  return functools.partial(apply, {**weights, **leaves}), list(leaves.values())
+
+
+def _loop(apply, weights, chosen, image):
+  f, leaves = _with_gradients(apply, weights, chosen)
+  logits = f(image)
+  return _gram(torch.stack([_row(row.sum(), leaves) for row in logits]))
+
+
+def _examples(apply, weights, chosen, image):
+  f, leaves = _with_gradients(apply, weights, chosen)
+  rows = [_row(f(one[None]).sum(), leaves) for one in image]
+  return _gram(torch.stack(rows))
+
+
+def _func(apply, weights, chosen, image):
+  def total(leaves, one):
+    return apply({**weights, **leaves}, one[None]).sum()
+
+  gradients = torch.func.vmap(torch.func.grad(total), (None, 0))
+  rows = gradients({name: weights[name] for name in chosen}, image)
+  return sum(_gram(leaf) for leaf in rows.values())
+
+
+def _factored(apply, weights, chosen, image):
+  seen = []
+  logits = apply(
+    weights,
+    image.clone().requires_grad_(),
+    see=lambda *layer: seen.append(layer),
+  )
+  cotangents = torch.autograd.grad(
+    logits.sum(), [y for _, _, y in seen], allow_unused=True
+  )
+  kernel = torch.zeros(len(image), len(image))
+  with torch.no_grad():
+    for (name, x, y), cotangent in zip(seen, cotangents):
+      if name not in chosen or cotangent is None:
+        continue
+      if name.endswith('scale'):
+        rows = (x * cotangent).sum((2, 3)) / (1 + _EPSILON) ** 0.5
+      else:
+        size, stride = weights[name].shape[-1], x.shape[-1] // y.shape[-1]
+        patches = functional.unfold(x, size, 1, size // 2, stride)
+        rows = torch.bmm(cotangent.flatten(2), patches.transpose(1, 2))
+      kernel += _gram(rows)
+  return kernel
+
+
+_FORMS = {
+  'loop': _loop,
+  'examples': _examples,
+  'func': _func,
+  'factored': _factored,
+}
+
+
+def _kernel(arch, weights, image, options):
+  apply = functools.partial(
+    _logits,
+    arch=arch,
+    cells=options.cells,
+    train=options.norm == 'batch',
+  )
+  chosen = [
+    name
+    for name in weights
+    if name.endswith(('kernel', 'scale')) and 'classifier' not in name
+  ]
+  return _FORMS[options.form](apply, weights, chosen, image)
+
+
+def _image(options):
+  shape = (options.batch, options.size, options.size, 3)
+  image = np.random.default_rng(0).standard_normal(shape, np.float32)
+  layout = getattr(torch, options.layout)
+  image = torch.from_numpy(image).permute(0, 3, 1, 2)
+  return image.contiguous(memory_format=layout)
+
+
+def _kernel_of_arrays(pair, options):
+  """Return the kernel in a process of its own, where only arrays get."""
+  arch, weights = pair
+  tensors = _tensors(weights, getattr(torch, options.layout))
+  return _kernel(arch, tensors, _image(options), options).numpy()
+
+
+def _serve(run, options):
+  start = time.perf_counter()
+  kernels = run()
+  first = time.perf_counter() - start
+  path = pathlib.Path(options.folder) / f'{options.result}.npy'
+  np.save(path, np.stack([np.asarray(kernel) for kernel in kernels]))
+  measure.serve(run, first=first, processes=options.processes)
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('--archs', required=True)
+  parser.add_argument('--norm', choices=('frozen', 'batch'), required=True)
+  parser.add_argument('--form', choices=_FORMS, required=True)
+  parser.add_argument(
+    '--layout', choices=('contiguous_format', 'channels_last'), required=True
+  )
+  for name in ('folder', 'weights', 'result'):
+    parser.add_argument(f'--{name}', required=True)
+  for name in ('threads', 'processes', 'channels', 'cells', 'size', 'batch'):
+    parser.add_argument(f'--{name}', type=int, required=True)
+  options = parser.parse_args()
+  torch.set_num_threads(options.threads)
+  saved = dict(np.load(pathlib.Path(options.folder) / options.weights))
+  archs = [[int(digit) for digit in arch] for arch in options.archs.split(',')]
+  pairs = [(arch, _read(arch, saved)) for arch in archs]
+  if options.processes == 1:
+    layout, image = getattr(torch, options.layout), _image(options)
+    pairs = [(arch, _tensors(weights, layout)) for arch, weights in pairs]
+    _serve(lambda: [_kernel(*pair, image, options) for pair in pairs], options)
+    return
+  kernel = functools.partial(_kernel_of_arrays, options=options)
+  with futures.ProcessPoolExecutor(
+    options.processes,
+    initializer=torch.set_num_threads,
+    initargs=(options.threads,),
+  ) as pool:
+    _serve(lambda: list(pool.map(kernel, pairs)), options)
+
+
+if __name__ == '__main__':
+  main()
