@@ -124,6 +124,7 @@ class Darts(nn.Module):
           self.stem == 'cifar',
           name='auxiliary',
         )(output, train)
+    self.sow('intermediates', 'features', last)
     x = jnp.mean(last, axis=(1, 2))
     logits = layers.Dense(self.num_classes, name='classifier')(x)
     return logits if auxiliary is None else (logits, auxiliary)

@@ -106,7 +106,9 @@ class NasBench201(nn.Module):
         train,
       )
     x = layers.BatchNorm(self.affine, self.track, name='last_norm')(x, train)
-    x = jnp.mean(layers.Relu(name='last_relu')(x), axis=(1, 2))
+    x = layers.Relu(name='last_relu')(x)
+    self.sow('intermediates', 'features', x)
+    x = jnp.mean(x, axis=(1, 2))
     return layers.Dense(self.num_classes, name='classifier')(x)
 
   def _stage(self, module, choices, x, train):

@@ -2,6 +2,7 @@
 
 from nasjax.estimators.zero_cost.flow import synflow, synflow_bn
 from nasjax.estimators.zero_cost.jacobians import epe_nas, jacov
+from nasjax.estimators.zero_cost.perturbation import zen
 from nasjax.estimators.zero_cost.proxy import Proxy, oriented, trained
 from nasjax.estimators.zero_cost.rectifiers import linear_regions, naswot
 from nasjax.estimators.zero_cost.saliency import (
@@ -12,12 +13,14 @@ from nasjax.estimators.zero_cost.saliency import (
   plain,
   snip,
 )
+from nasjax.estimators.zero_cost.size import size
 from nasjax.estimators.zero_cost.tangent import (
   condition_number,
   kernel_mean,
   kernel_norm,
   label_alignment,
 )
+from nasjax.estimators.zero_cost.variation import zico
 
 __all__ = (
   'Proxy',
@@ -35,8 +38,11 @@ __all__ = (
   'naswot',
   'oriented',
   'plain',
+  'size',
   'snip',
   'synflow',
   'synflow_bn',
   'trained',
+  'zen',
+  'zico',
 )

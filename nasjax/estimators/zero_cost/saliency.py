@@ -18,6 +18,7 @@ in the form in which zero-cost benchmarks compute them. fan_in stands in fisher
 because the programs repeat the value of a channel for each of its weights.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -60,22 +61,33 @@ def _dot(a, b):
   return sum(jax.tree.leaves(products))
 
 
-def _over_layers(statistic):
-  """The sum of a statistic of every layer that has a kernel."""
+def sum_over_layers(
+  statistic: taps.Statistic, loss: Callable[[], jax.Array]
+) -> jax.Array:
+  """Return the sum of a statistic over the layers that have a kernel.
+
+  Args:
+    statistic: `(layer, cotangent) -> f32[]`.
+    loss: `() -> f32[]`, what the cotangents are derivatives of.
+
+  Returns:
+    `f32[]`.
+  """
 
   def of_layer(layer, cotangent):
     if 'kernel' not in layer.params:
       return jnp.zeros(())
     return statistic(layer, cotangent)
 
-  def value(loss, weights):
-    def tapped(tap):
-      with taps.listening(of_layer, tap):
-        return loss(weights)
+  def tapped(tap):
+    with taps.listening(of_layer, tap):
+      return loss()
 
-    return jax.grad(tapped)(jnp.zeros(()))
+  return jax.grad(tapped)(jnp.zeros(()))
 
-  return value
+
+def _over_layers(statistic):
+  return lambda loss, weights: sum_over_layers(statistic, lambda: loss(weights))
 
 
 def snip(network: Any, batch: Batch) -> proxy.Proxy:

@@ -26,6 +26,7 @@ class Network(nn.Module):
       y = layers.BatchNorm(True, self.track, name=f'bn{i}')(y, train)
       y = layers.Relu()(y)
       x = x + y if i == 2 else y
+    self.sow('intermediates', 'features', x)
     x = jnp.mean(x, axis=(1, 2))
     return layers.Dense(10, name='classifier')(x)
 
