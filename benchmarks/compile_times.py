@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import measure
-from nasjax.estimators import stand_alone
+from nasjax.estimators import training
 from nasjax.networks import Darts, NasBench201
 from nasjax.searches import hypergradients
 from nasjax.spaces import darts_cell
@@ -48,7 +48,7 @@ def _nasbench201_forward():
 
 def _nasbench201_train():
   network = NasBench201(track=True)
-  trainer = stand_alone.train_child(network, (32, 32, 3), 1000)
+  trainer = training.train_child(network, (32, 32, 3), 1000)
   arch = {'op': jnp.zeros(6, jnp.int32)}
   child = jax.eval_shape(trainer.init, jax.random.key(0), arch)
   args = (jax.random.key(0), child, arch, _images(64, 32))

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from benchmarks import measure
 from nasjax import batching
-from nasjax.estimators import stand_alone
+from nasjax.estimators import training
 from nasjax.networks import NasBench201
 
 _SIZES = {
@@ -64,7 +64,7 @@ def _program(options):
     channels=options.channels, cells_per_stage=options.cells, track=True
   )
   size = options.size
-  trainer = stand_alone.train_child(network, (size, size, 3), options.steps)
+  trainer = training.train_child(network, (size, size, 3), options.steps)
   images = jax.random.normal(
     jax.random.key(0), (options.batches, options.batch, size, size, 3)
   )

@@ -21,7 +21,7 @@ from nasjax.distributions import (
   softmax,
   straight_through,
 )
-from nasjax.estimators import combine, one_shot, stand_alone, tabular
+from nasjax.estimators import combine, one_shot, stand_alone, tabular, training
 from nasjax.searches import (
   bilevel,
   black_box,
@@ -123,7 +123,7 @@ _EXAMPLES = {'image': np.eye(3, dtype=np.float32), 'label': np.arange(3)}
 
 
 def _stand_alone() -> Estimator:
-  trainer = stand_alone.train_child(_linear_network(), (3,), num_steps=2)
+  trainer = training.train_child(_linear_network(), (3,), num_steps=2)
   valid = _EXAMPLES | {'weight': np.ones(3, np.float32)}
   valid = jax.tree.map(lambda leaf: leaf[None], valid)
   return stand_alone.stand_alone(trainer, lambda key, t: _EXAMPLES, valid, 2)

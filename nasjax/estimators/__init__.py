@@ -7,6 +7,7 @@ from nasjax.estimators import (
   one_shot,
   stand_alone,
   tabular,
+  training,
   zero_cost,
 )
 
@@ -17,5 +18,6 @@ __all__ = (
   'one_shot',
   'stand_alone',
   'tabular',
+  'training',
   'zero_cost',
 )

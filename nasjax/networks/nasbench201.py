@@ -51,6 +51,9 @@ class NasBench201(nn.Module):
     num_classes: number of logits.
     channels: of the first stage; doubled by each reduction.
     cells_per_stage: N of the paper.
+    num_stages: of the paper's three; thin networks of proxies have one.
+    stem: whether a convolution comes first; without it the images have
+      `channels` channels.
     affine: whether normalisation scales and shifts.
     track: whether running statistics are kept, for networks trained to be
       used; without them the network is a pure map.
@@ -63,6 +66,8 @@ class NasBench201(nn.Module):
   num_classes: int = 10
   channels: int = 16
   cells_per_stage: int = 5
+  num_stages: int = 3
+  stem: bool = True
   affine: bool = True
   track: bool = False
   unroll: bool = False
@@ -77,18 +82,20 @@ class NasBench201(nn.Module):
 
     Args:
       arch: `{'op': ...}` with six choices, in any form.
-      x: images; both sides at least 4 pixels.
+      x: images; both sides at least 4 pixels for three stages.
       train: whether running statistics, if kept, are updated rather than used.
     """
-    if min(x.shape[1:3]) < 4:
+    smallest = 2 ** (self.num_stages - 1)
+    if min(x.shape[1:3]) < smallest:
       raise ValueError(
-        'Images of at least 4x4 pixels are needed for two reductions, got '
-        f'{x.shape[1]}x{x.shape[2]}.'
+        f'Images of at least {smallest}x{smallest} pixels are needed for '
+        f'{self.num_stages} stages, got {x.shape[1]}x{x.shape[2]}.'
       )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
-    x = layers.Conv(self.channels, (3, 3), name='stem')(x)
-    x = layers.BatchNorm(self.affine, self.track, name='stem_norm')(x, train)
-    for stage in range(3):
+    if self.stem:
+      x = layers.Conv(self.channels, (3, 3), name='stem')(x)
+      x = layers.BatchNorm(self.affine, self.track, name='stem_norm')(x, train)
+    for stage in range(self.num_stages):
       channels = self.channels * 2**stage
       if stage:
         x = _ResidualReduction(

@@ -10,13 +10,14 @@ Deviations
     overlap: with one at a time this is algorithm 1.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nasjax import archive
-from nasjax.types import Proposal, Space, Strategy
+from nasjax.types import Arch, Key, Proposal, Space, Strategy
 
 
 class State(NamedTuple):
@@ -24,6 +25,7 @@ class State(NamedTuple):
 
   population: archive.Archive  # the P told last, a ring buffer
   num_asked: jax.Array  # i32[] architectures proposed so far
+  first: Arch  # [P, ...] what is proposed first, () for random ones
 
 
 def _winner(key, population, tournament):
@@ -40,6 +42,7 @@ def regularized_evolution(
   population: int = 100,
   tournament: int = 10,
   batch_size: int = 1,
+  first: Callable[[Key], Arch] | None = None,
 ) -> Strategy:
   """Mutate tournament winners and let the oldest die.
 
@@ -53,6 +56,7 @@ def regularized_evolution(
       P = 10 and S = 3 are NATS-Bench's for NAS-Bench-201.
     tournament: S, members of a tournament; 1 is a random walk.
     batch_size: B, children of one generation; 1 in the paper.
+    first: `(key) -> archs [P, ...]`, the first P proposals; random by default.
 
   Returns:
     The strategy.
@@ -72,7 +76,12 @@ def regularized_evolution(
     )
 
   def init(key):
-    return State(archive.create(space.sample(key), population), jnp.int32(0))
+    sample_key, first_key = jax.random.split(key) if first else (key, key)
+    return State(
+      archive.create(space.sample(sample_key), population),
+      jnp.int32(0),
+      first(first_key) if first else (),
+    )
 
   def ask(key, state):
     # What is in flight fills the population too; nobody can be a parent
@@ -84,11 +93,14 @@ def regularized_evolution(
       sample_key, tournament_key, mutate_key = jax.random.split(key, 3)
       parent = _winner(tournament_key, state.population, tournament)
       child = space.mutate(mutate_key, parent)
-      is_random = childless | (position < population)
+      is_new = childless | (position < population)
+      new = space.sample(sample_key)
+      if first:
+        new = jax.tree.map(
+          lambda leaf: leaf[position % population], state.first
+        )
       return jax.tree.map(
-        lambda new, mutated: jnp.where(is_random, new, mutated),
-        space.sample(sample_key),
-        child,
+        lambda new, mutated: jnp.where(is_new, new, mutated), new, child
       )
 
     archs = jax.vmap(propose)(

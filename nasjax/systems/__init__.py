@@ -1,5 +1,19 @@
 """Complete methods: one file a paper, one factory a file."""
 
-from nasjax.systems import darts, random_search, regularized_evolution
+from nasjax.systems import (
+  assisted_evolution,
+  darts,
+  lga,
+  naswot,
+  random_search,
+  regularized_evolution,
+)
 
-__all__ = ('darts', 'random_search', 'regularized_evolution')
+__all__ = (
+  'assisted_evolution',
+  'darts',
+  'lga',
+  'naswot',
+  'random_search',
+  'regularized_evolution',
+)

@@ -8,21 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nasjax.estimators import stand_alone
+from nasjax.estimators import stand_alone, training
 from tests.estimators import tiny
 
 ARCH = {'op': jnp.array([1, 0, 1])}
 TRACKED = tiny.Network(track=True, names=tiny.NAMES[:2])
 
 
-TRAINER = stand_alone.train_child(
+TRAINER = training.train_child(
   TRACKED, tiny.SHAPE, num_steps=20, learning_rate=0.2
 )
 
 
 @pytest.fixture(name='jitted', scope='module')
 def _jitted():
-  return stand_alone.Trainer(*map(jax.jit, TRAINER))
+  return training.Trainer(*map(jax.jit, TRAINER))
 
 
 def _linear(extra=None):
@@ -65,7 +65,7 @@ def test_a_tiny_network_learns_to_tell_two_classes():
 
 def test_an_update_is_sgd_with_clipping_then_decay_then_momentum():
   num_steps, rate, momentum, decay, max_norm = 4, 0.3, 0.8, 0.1, 0.2
-  trainer = stand_alone.train_child(
+  trainer = training.train_child(
     _linear(),
     (2,),
     num_steps,
@@ -95,7 +95,7 @@ def test_an_update_is_sgd_with_clipping_then_decay_then_momentum():
 
 
 def test_the_rate_is_constant_within_an_epoch():
-  trainer = stand_alone.train_child(
+  trainer = training.train_child(
     _linear(),
     (2,),
     4,
@@ -121,7 +121,7 @@ def test_the_rate_is_constant_within_an_epoch():
 
 
 def _losses(network, num_steps=4, **settings):
-  trainer = stand_alone.train_child(
+  trainer = training.train_child(
     network, (2,), num_steps, learning_rate=0.0, **settings
   )
   child = trainer.init(jax.random.key(0), None)
@@ -182,7 +182,7 @@ def test_accuracy_uses_the_statistics_of_training_not_of_the_batch(jitted):
 
 
 def test_accuracy_weighs_examples():
-  trainer = stand_alone.train_child(_linear(), (2,), 1)
+  trainer = training.train_child(_linear(), (2,), 1)
   child = trainer.init(jax.random.key(0), None)
   hits = np.asarray(BATCH['image'] @ child.params['w']).argmax(1) == np.asarray(
     BATCH['label']
@@ -204,7 +204,7 @@ def test_accuracy_weighs_examples():
 
 def _recorder():
   """A trainer whose accuracy is the times of the batches that it has seen."""
-  return stand_alone.Trainer(
+  return training.Trainer(
     init=lambda key, arch: jnp.zeros(()),
     update=lambda key, child, arch, batch: (child + 10.0**batch, {}),
     accuracy=lambda child, arch, batches: child,
@@ -260,7 +260,7 @@ def test_a_population_is_trained_as_its_members_alone(jitted):
 
 def test_the_best_of_a_population_has_the_lowest_loss_and_is_finite():
   losses = jnp.array([0.5, jnp.nan, 0.2, -jnp.inf])
-  trainer = stand_alone.Trainer(
+  trainer = training.Trainer(
     init=lambda key, arch: jnp.zeros(()),
     update=lambda key, child, arch, batch: (
       child,

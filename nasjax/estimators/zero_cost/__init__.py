@@ -1,6 +1,7 @@
 """Scores of networks that are not trained, or hardly."""
 
 from nasjax.estimators.zero_cost.flow import synflow, synflow_bn
+from nasjax.estimators.zero_cost.initial import initialized
 from nasjax.estimators.zero_cost.jacobians import epe_nas, jacov
 from nasjax.estimators.zero_cost.perturbation import zen
 from nasjax.estimators.zero_cost.proxy import Proxy, oriented, trained
@@ -29,6 +30,7 @@ __all__ = (
   'fisher',
   'grad_norm',
   'grasp',
+  'initialized',
   'jacov',
   'kernel_mean',
   'kernel_norm',

@@ -15,34 +15,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from nasjax.estimators.zero_cost import proxy
-from nasjax.types import Batch, Key, Params
+from nasjax.estimators.zero_cost import initial, proxy
+from nasjax.types import Batch
 
 _NOISE = 0.01
-
-
-def _normal_weights(key: Key, params: Params) -> Params:
-  """Draw all kernels from N(0, 1); norms start at scale 1 and shift 0."""
-  leaves = jax.tree.leaves_with_path(params)
-  kernels = [leaf for path, leaf in leaves if proxy.is_weight(_names(path))]
-  sizes = [leaf.size for leaf in kernels]
-  # One draw for all: each shape would be compiled on its own.
-  flat = jax.random.normal(key, (sum(sizes),))
-  parts = iter(jnp.split(flat, np.cumsum(sizes)[:-1]))
-
-  def fill(path, leaf):
-    name = _names(path)[-1]
-    if name == 'kernel':
-      return next(parts).reshape(leaf.shape)
-    return jnp.full_like(leaf, 1.0 if name == 'scale' else 0.0)
-
-  return jax.tree.map_with_path(fill, params)
-
-
-def _names(path):
-  return tuple(key.key for key in path)
 
 
 def _features(reports):
@@ -76,7 +53,7 @@ def zen(network: Any, batch: Batch, num_repeats: int = 1) -> proxy.Proxy:
 
   def once(key, variables, arch):
     weights_key, image_key, noise_key = jax.random.split(key, 3)
-    params = _normal_weights(weights_key, variables['params'])
+    params = initial.normal_weights(weights_key, variables['params'])
     stats = variables['batch_stats']
     x = jax.random.normal(image_key, shape)
     noisy = x + _NOISE * jax.random.normal(noise_key, shape)
@@ -94,7 +71,7 @@ def zen(network: Any, batch: Batch, num_repeats: int = 1) -> proxy.Proxy:
     scales = [
       jnp.sum(jnp.log(jnp.mean(leaf, axis=-1))) / 2
       for path, leaf in jax.tree.leaves_with_path(stats)
-      if _names(path)[-1] == 'var'
+      if path[-1].key == 'var'
     ]
     return jnp.log(jnp.mean(jnp.sum(change, axis=1))) + sum(scales)
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from nasjax import ops, partition
-from nasjax.estimators import stand_alone
+from nasjax.estimators import training
 from nasjax.types import Arch, Batch, Estimator, Key, Params, Space
 
 
@@ -70,7 +70,7 @@ def oriented(proxy: Proxy, space: Space, fresh: bool = False) -> Estimator:
 
 def trained(
   proxy: Proxy,
-  trainer: stand_alone.Trainer,
+  trainer: training.Trainer,
   batches: Callable[[Key, jax.Array], Batch],
   num_steps: int,
 ) -> Estimator:
@@ -78,7 +78,7 @@ def trained(
 
   Args:
     proxy: the score; its batch should be of images that are not trained on.
-    trainer: from `stand_alone.train_child`, of the same network.
+    trainer: from `training.train_child`, of the same network.
     batches: `(key, t) -> batch` of the training split.
     num_steps: updates; a fidelity below 1 takes that share of them.
 
@@ -90,7 +90,7 @@ def trained(
     del state
     proxy_key, train_key = jax.random.split(key)
     steps = jnp.ceil(jnp.asarray(fidelity) * num_steps).astype(jnp.int32)
-    child = stand_alone.train(trainer, train_key, arch, batches, steps)
+    child = training.train(trainer, train_key, arch, batches, steps)
     variables = {'params': child.params, 'batch_stats': child.batch_stats}
     raw = proxy.raw(proxy_key, variables, arch)
     return jnp.where(jnp.isfinite(raw), proxy.sign * raw, -jnp.inf)
