@@ -7,6 +7,7 @@ from nasjax.searches import (
   hypergradients,
   monitors,
   penalties,
+  pruning,
   run,
   single_level,
 )
@@ -18,6 +19,7 @@ __all__ = (
   'hypergradients',
   'monitors',
   'penalties',
+  'pruning',
   'run',
   'single_level',
 )

@@ -7,6 +7,7 @@ from nasjax.systems import (
   naswot,
   random_search,
   regularized_evolution,
+  te_nas,
 )
 
 __all__ = (
@@ -16,4 +17,5 @@ __all__ = (
   'naswot',
   'random_search',
   'regularized_evolution',
+  'te_nas',
 )
