@@ -2,20 +2,19 @@
 
 The kernel of the sums of logits, over kernels and scales of normalisation
 without those of the classifier (Mok et al., Demystifying the Neural Tangent
-Kernel from a Practical Perspective, 2022, https://arxiv.org/abs/2203.14577; but
-for the classifier that of Chen et al., TE-NAS, 2021,
-https://arxiv.org/abs/2102.11535). Normalisation takes running statistics at
-their initial values (`frozen`) or those of the batch (`batch`), whose examples
-then depend on each other: a backward pass of the whole batch for each.
+Kernel from a Practical Perspective, 2022, https://arxiv.org/abs/2203.14577).
+Normalisation takes running statistics at their initial values (`frozen`) or
+those of the batch (`batch`), whose examples then depend on each other: a
+backward pass of the whole batch for each.
 
   python -m benchmarks.ntk --peer_python=PATH/bin/python
 
 `frozen` and `batch` are one network, a constant of the program; `frozen_many`
 and `batch_many` are random cells, data of one program compiled for all. The
-peers are plain PyTorch with the same weights and images, and kernels are
-compared: the last column is the largest difference from those of the first peer
-over the largest entry. The machine must be idle: PyTorch's threads wait for
-each other, and together with other programs they wait nearly all of the time.
+peers are plain PyTorch with the same weights and images; the last column is the
+largest difference of kernels from those of the first peer over the largest
+entry: a few 1e-3 where rounding tips one rectifier, as between PyTorch's own
+layouts. The machine must be idle, for PyTorch's threads wait for each other.
 """
 
 import argparse
@@ -39,19 +38,15 @@ _JACOBIAN = ('nasjax, Jacobian', 'jacobian', 1)
 _OURS = {  # case: name, implementation, devices
   'frozen': (_FACTORED, _JACOBIAN),
   'batch': (_JACOBIAN, ('nasjax, Jacobian in blocks', 'blocks', 1)),
-  'frozen_many': (
-    _FACTORED,
-    ('nasjax, factored, 2 devices', 'factored', 2),
-  ),
-  'batch_many': (
-    _JACOBIAN,
-    ('nasjax, Jacobian, 2 devices', 'jacobian', 2),
-  ),
+  'frozen_many': (_FACTORED, ('nasjax, factored, 2 devices', 'factored', 2)),
+  'batch_many': (_JACOBIAN, ('nasjax, Jacobian, 2 devices', 'jacobian', 2)),
 }
 _LOOP = ('PyTorch, a backward pass an example', 'loop', False, 1)
 _LAST = ('PyTorch, a backward pass an example, channels_last', 'loop', True, 1)
+_LAST_2 = ('PyTorch, loop, channels_last, 2 processes', 'loop', True, 2)
 _FUNC = ('PyTorch, torch.func', 'func', False, 1)
 _HOOKS = ('PyTorch, factored', 'factored', False, 1)
+_HOOKS_2 = ('PyTorch, factored, 2 processes', 'factored', False, 2)
 _PEERS = {  # case: name, form, channels_last, processes
   'frozen': (
     _LOOP,
@@ -60,16 +55,8 @@ _PEERS = {  # case: name, form, channels_last, processes
     _HOOKS,
   ),
   'batch': (_LOOP, _LAST),
-  'frozen_many': (
-    _FUNC,
-    _HOOKS,
-    ('PyTorch, factored, 2 processes', 'factored', False, 2),
-  ),
-  'batch_many': (
-    _LOOP,
-    _LAST,
-    ('PyTorch, loop, channels_last, 2 processes', 'loop', True, 2),
-  ),
+  'frozen_many': (_FUNC, _HOOKS, _HOOKS_2),
+  'batch_many': (_LOOP, _LAST, _LAST_2),
 }
 _HEAD = (
   'case',
@@ -100,15 +87,11 @@ def _archs(case, options):
   return [''.join(digit() for _ in range(6)) for _ in range(options.networks)]
 
 
-def _choices(arch):
-  return tuple(int(digit) for digit in arch)
-
-
 def _save(path, params):
   """Write weights under their paths, for the peers."""
   leaves = jax.tree_util.tree_leaves_with_path(params)
-  name = lambda path: '/'.join(entry.key for entry in path)
-  np.savez(path, **{name(path): leaf for path, leaf in leaves})
+  named = {'/'.join(entry.key for entry in keys): leaf for keys, leaf in leaves}
+  np.savez(path, **named)
 
 
 def _work(options):
@@ -123,10 +106,9 @@ def _work(options):
   )
   shape = (options.batch, options.size, options.size, 3)
   image = np.random.default_rng(0).standard_normal(shape, np.float32)
-  several = {'op': jnp.array([_choices(arch) for arch in archs])}
-  one = {'op': _choices(archs[0])}  # static
-  if case.endswith('_many'):
-    one = jax.tree.map(lambda leaf: leaf[0], several)
+  several = {'op': jnp.array([list(map(int, arch)) for arch in archs])}
+  many = case.endswith('_many')
+  one = {'op': several['op'][0] if many else tuple(map(int, archs[0]))}
   init = jax.jit(  # which leaves running statistics as they are
     lambda key, image: network.init(key, one, image[:1], train=False)
   )
@@ -145,7 +127,7 @@ def _work(options):
     )
 
   def kernels(variables, several, image):
-    if not case.endswith('_many'):
+    if not many:
       return kernel(one, variables, image)[None]
     return batching.map_archs(
       lambda arch: kernel(arch, variables, image), several
@@ -169,14 +151,10 @@ def _contestants(case, folder, options):
     '--unroll' if options.unroll else '--no-unroll',
   ]
   for result, (name, implementation, devices) in enumerate(_OURS[case]):
+    own = [f'--worker={case}:{implementation}', f'--result={result}']
     yield measure.start(
       name,
-      [
-        *ours,
-        *common,
-        f'--worker={case}:{implementation}',
-        f'--result={result}',
-      ],
+      [*ours, *common, *own],
       JAX_PLATFORMS='cpu',
       XLA_FLAGS=f'--xla_force_host_platform_device_count={devices}',
     )
@@ -188,18 +166,12 @@ def _contestants(case, folder, options):
     f'--weights={case}.npz',
   ]
   for result, (name, form, last, processes) in enumerate(_PEERS[case]):
-    yield measure.start(
-      name,
-      [
-        *theirs,
-        *common,
-        f'--form={form}',
-        f'--layout={"channels_last" if last else "contiguous_format"}',
-        f'--threads={1 if processes > 1 else 2}',
-        f'--processes={processes}',
-        f'--result={len(_OURS[case]) + result}',
-      ],
-    )
+    own = [
+      f'--layout={"channels_last" if last else "contiguous_format"}',
+      *(f'--form={form}', f'--threads={1 if processes > 1 else 2}'),
+      *(f'--processes={processes}', f'--result={len(_OURS[case]) + result}'),
+    ]
+    yield measure.start(name, [*theirs, *common, *own])
 
 
 def _difference(ours, theirs):
