@@ -21,7 +21,14 @@ from nasjax.distributions import (
   softmax,
   straight_through,
 )
-from nasjax.estimators import combine, one_shot, stand_alone, tabular, training
+from nasjax.estimators import (
+  combine,
+  one_shot,
+  stand_alone,
+  tabular,
+  training,
+  zero_cost,
+)
 from nasjax.searches import (
   bilevel,
   black_box,
@@ -31,7 +38,7 @@ from nasjax.searches import (
 )
 from nasjax.spaces import categorical, darts_cell, nasbench201
 from nasjax.strategies import evolution, local_search, random_search
-from nasjax.systems import darts
+from nasjax.systems import assisted_evolution, darts, naswot, te_nas
 from nasjax.systems import random_search as random_search_system
 from nasjax.systems import regularized_evolution as evolution_system
 from nasjax.types import Arch, Batch, Estimator, Mask, Space
@@ -129,6 +136,34 @@ def _stand_alone() -> Estimator:
   return stand_alone.stand_alone(trainer, lambda key, t: _EXAMPLES, valid, 2)
 
 
+def _planted() -> zero_cost.Proxy:
+  """A proxy with weights of its own that fails on one choice."""
+
+  def raw(key, variables, arch):
+    del key
+    score = TINY.encode(arch) @ variables
+    return jnp.where(arch['width'][0] == 0, jnp.nan, score)
+
+  def init(key, arch):
+    return jax.random.normal(key, (TINY.encode(arch).size,))
+
+  return zero_cost.Proxy(init, raw, -1, 'unused', jnp.nan, '')
+
+
+def _mixture(seed) -> zero_cost.Proxy:
+  """A proxy of mixtures, for pruning."""
+
+  def raw(key, variables, arch):
+    del key
+    return 5 + jnp.sum(jax.nn.softmax(variables) * arch['op'])
+
+  def init(key, arch):
+    key = jax.random.fold_in(key, seed)
+    return jax.random.normal(key, arch['op'].shape)
+
+  return zero_cost.Proxy(init, raw, 1, 'unused', jnp.nan, '')
+
+
 def _darts():
   return darts.darts(
     TINY,
@@ -206,6 +241,12 @@ ESTIMATORS = (
   Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
   Row('stand_alone', _stand_alone, TINY),
   Row('weighted_product', _product, TINY, batch=(jnp.float32(1), None)),
+  Row('zero_cost', lambda: zero_cost.oriented(_planted(), TINY), TINY),
+  Row(
+    'zero_cost_fresh',
+    lambda: zero_cost.oriented(_planted(), TINY, fresh=True),
+    TINY,
+  ),
 )
 
 STRATEGIES = (
@@ -235,6 +276,19 @@ SEARCHES = (
     lambda: evolution_system.regularized_evolution(
       CELLS, _table(), 4, 2, num_children=2, batch_size=2
     ),
+    CELLS,
+  ),
+  Row('naswot', lambda: naswot.naswot(TINY, _planted(), 4, 2), TINY),
+  Row(
+    'assisted_evolution',
+    lambda: assisted_evolution.assisted_evolution(
+      TINY, _learned(), _planted(), 6, 4, 2
+    ),
+    TINY,
+  ),
+  Row(
+    'te_nas',
+    lambda: te_nas.te_nas(CELLS, _mixture(0), _mixture(1), num_repeats=2),
     CELLS,
   ),
   Row('darts', _darts, TINY, batch={'train': _EXAMPLES, 'valid': _EXAMPLES}),

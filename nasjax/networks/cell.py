@@ -113,7 +113,7 @@ class Cell(nn.Module):
     }
     if self.site.track:
       stats = _collection(init(jax.random.key(0)), 'batch_stats')
-      self._report(slot, {'batch_stats': stats})
+      self.put_variable('batch_stats', slot, stats)
       variables['batch_stats'] = stats
     return variables
 
@@ -128,7 +128,8 @@ class Cell(nn.Module):
 
   def _report(self, slot, reports, row=None):
     """Hand over what edges report: all of a slot, or one row of it."""
-    if 'batch_stats' in reports and self.is_mutable_collection('batch_stats'):
+    moves = self.is_mutable_collection('batch_stats')
+    if 'batch_stats' in reports and moves and not self.is_initializing():
       stats = reports['batch_stats']
       if row is not None:
         stats = jax.tree.map(

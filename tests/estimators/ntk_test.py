@@ -83,7 +83,7 @@ def test_kernels_in_single_precision_are_close(name):
 @pytest.fixture(name='network', scope='module')
 def _network():
   """A cell network with statistics, weights and images."""
-  network = NasBench201(channels=4, cells_per_stage=2, track=True)
+  network = NasBench201(channels=4, cells_per_stage=1, track=True)
   x = jax.random.normal(jax.random.key(1), (5, 8, 8, 3))
   variables = jax.jit(network.init)(jax.random.key(0), _ARCH, x)
   return network, variables, x
@@ -95,7 +95,9 @@ def _frozen(network, variables, arch, x, **options):
   )(variables, arch)
 
 
-@pytest.mark.parametrize('unroll', [False, True])
+@pytest.mark.parametrize(
+  'unroll', [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_all_forms_of_a_network_with_frozen_norm_agree(network, unroll):
   network, variables, x = network
   network = network.clone(unroll=unroll)
