@@ -73,6 +73,8 @@ def _factored(apply, weights, chosen, image):
     image.clone().requires_grad_(),
     see=lambda *layer: seen.append(layer),
   )
+  if not logits.requires_grad:  # a cell without connections
+    return torch.zeros(len(image), len(image))
   cotangents = torch.autograd.grad(
     logits.sum(), [y for _, _, y in seen], allow_unused=True
   )
