@@ -102,10 +102,9 @@ def _patch_products(x, g, kernel_shape, stride, dilation, padding):
 
   taps = [tap(i, j) for i in range(kh) for j in range(kw)]
   patches = jnp.concatenate(taps, axis=-1).reshape(-1, kh * kw * x.shape[-1])
-  columns = g.reshape(len(g), -1, features).swapaxes(0, 1)
-  products = patches.T @ columns.reshape(len(columns), -1)
-  products = products.reshape(kh, kw, x.shape[-1], len(g), features)
-  return jnp.moveaxis(products, 3, 0)
+  columns = g.reshape(len(g), -1, features)
+  products = jnp.einsum('mk,rmo->rko', patches, columns)
+  return products.reshape(-1, kh, kw, x.shape[-1], features)
 
 
 def _kernel_products(x, g, shape, static):
