@@ -14,6 +14,7 @@ from nasjax.experiment import (
   results,
   score_tables,
   scoring,
+  simulation,
   status,
 )
 from nasjax.experiment.job import execute, prepare, run
@@ -37,5 +38,6 @@ __all__ = [
   'score',
   'score_tables',
   'scoring',
+  'simulation',
   'status',
 ]

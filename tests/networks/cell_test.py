@@ -170,12 +170,12 @@ def _train(module, variables, choices, inputs):
   return variables['batch_stats'], updates['batch_stats']
 
 
-@pytest.mark.parametrize('choices', [(0, 2), jnp.array([0, 2])])
-def test_statistics_start_at_zero_and_one(choices):
-  site = operations.Site(CHANNELS, track=True)
-  module = cell.Cell(OPERATIONS, ((0, 1), (0, 2)), 1, site)
-  x = jax.random.normal(jax.random.key(0), (1, 4, 6, 6, CHANNELS))
-  stats = jax.jit(module.init)(jax.random.key(1), choices, x)['batch_stats']
+@pytest.mark.parametrize('arch', [ARCHS[0], tuple(ARCHS[0])])
+def test_statistics_start_at_zero_and_one(arch):
+  module = _cell(track=True)
+  choices = arch if isinstance(arch, tuple) else jnp.array(arch)
+  init = lambda key: module.init(key, choices, _inputs())
+  stats = jax.jit(init)(jax.random.key(1))['batch_stats']
   for path, leaf in jax.tree.leaves_with_path(stats):
     expected = {'mean': 0, 'var': 1}[path[-1].key]
     np.testing.assert_array_equal(leaf, expected)
