@@ -90,27 +90,28 @@ def te_nas(
     proxy_key, *keys = jax.random.split(key, 3)
     eligible = pruning.may_go(left, groups, num_kept)
 
-    def values(left):
-      count = jnp.maximum(jnp.sum(left, axis=1, keepdims=True), 1)
-      arch = unflat(left / count.astype(jnp.float32))
+    arch = jax.tree.map(lambda rows: rows / rows.shape[1], space.mask)
+    weights = trainability.init(keys[0], arch), expressivity.init(keys[1], arch)
+
+    def values(rest):
+      count = jnp.maximum(jnp.sum(rest, axis=1, keepdims=True), 1)
+      arch = unflat(rest / count.astype(jnp.float32))
       both = zip((trainability, expressivity), weights)
       return jnp.stack([p.raw(proxy_key, w, arch) for p, w in both])
 
-    arch = jax.tree.map(lambda rows: rows / rows.shape[1], space.mask)
-    weights = trainability.init(keys[0], arch), expressivity.init(keys[1], arch)
-    whole = values(left)
-
-    def change(candidate):
+    def without(candidate):
       i, is_eligible = candidate
       others = (np.arange(left.size) != i).reshape(left.shape)
       return lax.cond(
-        is_eligible,
-        lambda: (whole - values(left & others)) / whole,
-        lambda: jnp.zeros(2),
+        is_eligible, lambda: values(left & others), lambda: jnp.zeros(2)
       )
 
-    candidates = jnp.arange(left.size), eligible.ravel()
-    changes = batching.map_archs(change, candidates)
+    # The first one goes without nothing: the supernet.
+    is_measured = jnp.concatenate([jnp.ones(1, bool), eligible.ravel()])
+    candidates = jnp.arange(-1, left.size), is_measured
+    measured = batching.map_archs(without, candidates)
+    whole = measured[0]
+    changes = (whole[None] - measured[1:]) / whole[None]
     changes = jnp.round(jnp.nan_to_num(changes), digits)
     return changes.T.reshape(2, *left.shape), whole
 
