@@ -61,7 +61,11 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       tournament=2 if quick else 5,
     )
   )
-  config.describe = dict(params=dict(function='spaces.nasbench201.num_params'))
+  config.describe = dict(
+    params=dict(
+      function='spaces.nasbench201.num_params', channels=8, cells=1
+    )
+  )
   return config
 
 
