@@ -91,6 +91,25 @@ def spearman(a: jax.Array, b: jax.Array) -> jax.Array:
   return jnp.corrcoef(ranks(a), ranks(b))[0, 1]
 
 
+def assembled(scores: jax.Array) -> jax.Array:
+  """Return one score made of several: the sum of the logarithms of their ranks.
+
+  `sum_k log(rank_k / N)`, so that a low rank in one of them weighs more than
+  high ranks in others.
+
+  Args:
+    scores: M scores of N items, `[M, N]`, higher is better.
+
+  Returns:
+    `f32[N]`, 0 for an item that is best in all.
+
+  References:
+    Lee and Ham, AZ-NAS, 2024, https://arxiv.org/abs/2403.19232.
+  """
+  places = jax.vmap(ranks)(scores) / scores.shape[1]
+  return jnp.sum(jnp.log(places), axis=0)
+
+
 def precision_at_k(scores: jax.Array, values: jax.Array, k: int) -> jax.Array:
   """Return the fraction of the k best by score that are among the k best.
 

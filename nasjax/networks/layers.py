@@ -145,6 +145,27 @@ def report_agreement(module: nn.Module, count: chex.Array) -> None:
   module.sow(AGREEMENT, 'count', count, init_fn=lambda: 0.0, reduce_fn=jnp.add)
 
 
+def boundary(module: nn.Module, name: str, x: chex.Array) -> chex.Array:
+  """Mark the output of a block, for scores that look at blocks one by one.
+
+  It is sown into 'intermediates'. Where the collection 'perturbations' has the
+  name, the next block sees x plus that, cut from the blocks before: gradients
+  with respect to perturbations are those of one block each.
+
+  Args:
+    module: in whose scope the name lies.
+    name: of the boundary.
+    x: output of the block.
+
+  Returns:
+    What the next block sees.
+  """
+  module.sow('intermediates', name, x)
+  if not module.has_variable('perturbations', name):
+    return x
+  return lax.stop_gradient(x) + module.get_variable('perturbations', name)
+
+
 class Relu(nn.Module):
   """Rectifier that can report which examples it treats alike.
 

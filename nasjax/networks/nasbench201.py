@@ -18,6 +18,14 @@ from nasjax.networks import operations as operations_lib
 from nasjax.spaces import nasbench201 as cells
 from nasjax.types import Arch
 
+# What cells own, report and take, each a row of its own.
+_COLLECTIONS = (
+  'params',
+  'batch_stats',
+  'intermediates',
+  'perturbations',
+  layers.AGREEMENT,
+)
 EDGES = tuple(zip(cells.SOURCES, cells.TARGETS))
 
 
@@ -74,6 +82,15 @@ class NasBench201(nn.Module):
   operations: tuple[str, ...] = cells.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
 
+  @property
+  def blocks(self) -> tuple[tuple[str, ...], ...]:
+    """Paths of the outputs of stem, cells and reductions, in order."""
+    paths = [('after_stem',)] if self.stem else []
+    for stage in range(self.num_stages):
+      paths += [(f'after_reduction_{stage}',)] if stage else []
+      paths += [(f'stage_{stage}', 'after')]
+    return tuple(paths)
+
   @nn.compact
   def __call__(
     self, arch: Arch, x: chex.Array, train: bool = True
@@ -95,12 +112,14 @@ class NasBench201(nn.Module):
     if self.stem:
       x = layers.Conv(self.channels, (3, 3), name='stem')(x)
       x = layers.BatchNorm(self.affine, self.track, name='stem_norm')(x, train)
+      x = layers.boundary(self, 'after_stem', x)
     for stage in range(self.num_stages):
       channels = self.channels * 2**stage
       if stage:
         x = _ResidualReduction(
           channels, self.affine, self.track, name=f'reduction_{stage}'
         )(x, train)
+        x = layers.boundary(self, f'after_reduction_{stage}', x)
       site = operations_lib.Site(
         channels, affine=self.affine, track=self.track, pool_norm=False
       )
@@ -121,11 +140,12 @@ class NasBench201(nn.Module):
   def _stage(self, module, choices, x, train):
 
     def body(module, x, _):
-      return module(choices, x[None], train)[-1], None
+      y = module(choices, x[None], train)[-1]
+      return layers.boundary(module, 'after', y), None
 
     scan = nn.scan(
       body,
-      variable_axes={'params': 0, 'batch_stats': 0, layers.AGREEMENT: 0},
+      variable_axes=dict.fromkeys(_COLLECTIONS, 0),
       split_rngs={'params': True},
       length=self.cells_per_stage,
     )

@@ -196,6 +196,22 @@ def macs(
   return _expected_cost(arch, stem + blocks + head, costs)
 
 
+def num_layers(arch: Arch, cells: int = 5) -> jax.Array:
+  """Return the number of layers with weights, without normalisation.
+
+  Convolutions of cells, the stem, three convolutions in each of two residual
+  blocks and the classifier.
+
+  Args:
+    arch: the cell in any form; for relaxed choices the expectation.
+    cells: cells in each of three stages.
+
+  Returns:
+    `f32[]`.
+  """
+  return _expected_cost(arch, 8, [3.0 * cells if k else 0.0 for k in _KERNELS])
+
+
 def nasbench201(mask: Mask | None = None) -> Space:
   """Return the space of NAS-Bench-201 cells, `{'op': int32[6]}`.
 

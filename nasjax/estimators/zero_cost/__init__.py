@@ -1,5 +1,10 @@
 """Scores of networks that are not trained, or hardly."""
 
+from nasjax.estimators.zero_cost.blocks import (
+  expressivity,
+  progressivity,
+  trainability,
+)
 from nasjax.estimators.zero_cost.flow import synflow, synflow_bn
 from nasjax.estimators.zero_cost.initial import initialized
 from nasjax.estimators.zero_cost.jacobians import epe_nas, jacov
@@ -27,6 +32,7 @@ __all__ = (
   'Proxy',
   'condition_number',
   'epe_nas',
+  'expressivity',
   'fisher',
   'grad_norm',
   'grasp',
@@ -40,10 +46,12 @@ __all__ = (
   'naswot',
   'oriented',
   'plain',
+  'progressivity',
   'size',
   'snip',
   'synflow',
   'synflow_bn',
+  'trainability',
   'trained',
   'zen',
   'zico',
