@@ -86,6 +86,9 @@ def transmission(g_in: chex.Array, g_out: chex.Array) -> jax.Array:
     g_in: gradient at the input, `[N, H, W, C]`; where the block halves the
       image, windows of 2x2 pixels become channels.
     g_out: cotangent of the output, `[N, H', W', C']`.
+
+  Returns:
+    `f32[]`; -inf if the two are equal.
   """
   stride = g_in.shape[1] // g_out.shape[1]
   num, height, width, channels = g_in.shape
