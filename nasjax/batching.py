@@ -20,7 +20,10 @@ _AXIS = 'archs'
 
 
 def map_archs(
-  f: Callable[[Arch], Any], archs: Arch, batch_size: int | None = None
+  f: Callable[..., Any],
+  archs: Arch,
+  batch_size: int | None = None,
+  *shared: Any,
 ) -> Any:
   """Apply a function to every architecture.
 
@@ -28,15 +31,17 @@ def map_archs(
   what fits into one block stays on one device, and so do few architectures that
   do not divide among the devices of a CPU, and a call inside another
   `map_archs` or inside any context with a mesh, where placement is the
-  caller's. `f` may close over traced arrays: they are replicated. For `vmap`
-  over many whole searches on several devices, map the searches with this
+  caller's. `f` may close over arrays; what may have come out of another
+  `map_archs`, a state say, lies on all devices and is passed as `shared`. For
+  `vmap` over many whole searches on several devices, map the searches with this
   function and let one block hold the architectures of each.
 
   Args:
     f: function of one architecture (or of any pytree: an architecture with its
-      key, a seed).
+      key, a seed) and of what is shared.
     archs: pytree whose leaves have a leading axis B.
     batch_size: architectures that one `vmap` takes; None for one at a time.
+    *shared: further arguments of `f`, the same for all.
 
   Returns:
     The results, stacked along a leading axis B.
@@ -51,40 +56,71 @@ def map_archs(
       f'got sizes {sorted(sizes)}.'
     )
   num_archs, batch_size = sizes.pop(), batch_size or 1
-  devices = jax.local_devices()
-  placed = not jax.sharding.get_abstract_mesh().empty
-  if num_archs <= batch_size or len(devices) == 1 or placed:
-    return _map_on_device(f, archs, batch_size)
+  mesh = _mesh(num_archs, batch_size)
+  if mesh is None:
+    return _map_on_device(f, archs, batch_size, shared)
 
   # Every device gets as many: repeat the last one, drop the copies' results.
-  padding = -num_archs % len(devices)
-  if devices[0].platform == 'cpu' and 4 * padding > num_archs:
-    # Devices of a host share its cores: one alone has all of them, and no work
-    # for copies.
-    return _map_on_device(f, archs, batch_size)
+  padding = -num_archs % mesh.size
   padded = jax.tree.map(lambda leaf: _repeat_last(leaf, padding), archs)
   spec = jax.sharding.PartitionSpec(_AXIS)
   # No checks of replication: they reject loops in `f` whose carry starts from
   # a constant.
   results = jax.shard_map(
-    lambda block: _map_on_device(f, block, batch_size),
-    mesh=jax.sharding.Mesh(np.array(devices), (_AXIS,)),
-    in_specs=spec,
+    lambda block, shared: _map_on_device(f, block, batch_size, shared),
+    mesh=mesh,
+    in_specs=(spec, jax.sharding.PartitionSpec()),
     out_specs=spec,
     check_vma=False,
-  )(padded)
+  )(padded, shared)
   return jax.tree.map(lambda leaf: leaf[:num_archs], results)
 
 
-def _map_on_device(f, archs, batch_size):
+def place(tree: Any, num_archs: int, batch_size: int | None = None) -> Any:
+  """Put values where those are that come with the results of `map_archs`.
+
+  The first state of a loop that maps architectures is then of the same type as
+  all later ones, and the loop is compiled once.
+
+  Args:
+    tree: pytree of arrays.
+    num_archs: B, the architectures that the loop maps.
+    batch_size: of that map.
+
+  Returns:
+    The same values, on all devices if the map uses them all.
+  """
+  mesh = _mesh(num_archs, batch_size or 1)
+  if mesh is None:
+    return tree
+  everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+  return jax.lax.with_sharding_constraint(tree, everywhere)
+
+
+def _mesh(num_archs, batch_size):
+  """The devices that so many architectures are spread over; None for one."""
+  devices = jax.local_devices()
+  placed = not jax.sharding.get_abstract_mesh().empty
+  if num_archs <= batch_size or len(devices) == 1 or placed:
+    return None
+  padding = -num_archs % len(devices)
+  if devices[0].platform == 'cpu' and 4 * padding > num_archs:
+    # Devices of a host share its cores: one alone has all of them, and no work
+    # for copies.
+    return None
+  return jax.sharding.Mesh(np.array(devices), (_AXIS,))
+
+
+def _map_on_device(f, archs, batch_size, shared):
   """Apply `f` on one device, `batch_size` architectures at a time."""
+  one = lambda arch: f(arch, *shared)
   num_archs = jax.tree.leaves(archs)[0].shape[0]
   if num_archs == 1:  # No loop, no vmap: XLA does best without.
-    result = f(jax.tree.map(lambda leaf: leaf[0], archs))
+    result = one(jax.tree.map(lambda leaf: leaf[0], archs))
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], result)
   if num_archs <= batch_size:
-    return jax.vmap(f)(archs)
-  return lax.map(f, archs, batch_size=batch_size if batch_size > 1 else None)
+    return jax.vmap(one)(archs)
+  return lax.map(one, archs, batch_size=batch_size if batch_size > 1 else None)
 
 
 def _repeat_last(leaf, times):

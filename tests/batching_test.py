@@ -115,6 +115,32 @@ def test_the_second_call_does_not_compile_again():
   f(jnp.arange(6.0) + 1)
 
 
+def test_what_is_shared_may_come_from_another_map():
+  """A loop whose state depends on all results, compiled once."""
+
+  def update(state, archs):
+    results = batching.map_archs(
+      lambda arch, state: jnp.zeros_like(state) + state * arch,
+      archs,
+      None,
+      state,
+    )
+    return jnp.mean(results)
+
+  update = jax.jit(chex.assert_max_traces(update, n=1))
+  state = batching.place(jnp.float32(1.0), 8)
+  assert len(state.sharding.device_set) == 4
+  assert len(batching.place(state, 3).sharding.device_set) == 4  # left there
+  for _ in range(3):
+    state = update(state, jnp.arange(8.0))
+  np.testing.assert_allclose(state, 3.5**3)
+
+
+def test_values_stay_where_one_device_does_all():
+  assert len(batching.place(jnp.ones(3), 2).sharding.device_set) == 1
+  assert len(batching.place(jnp.ones(3), 8, 8).sharding.device_set) == 1
+
+
 def test_leaves_of_different_lengths_are_refused():
   with pytest.raises(ValueError, match=r'got sizes \[2, 3\]'):
     batching.map_archs(lambda x: x, (jnp.zeros(2), jnp.zeros(3)))

@@ -80,15 +80,17 @@ def population(
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(num_archs))
 
   def init(key):
-    children = batching.map_archs(
-      lambda one: trainer.init(*one), (keys(key), archs)
+    children, losses = batching.map_archs(
+      lambda one: (trainer.init(*one), jnp.float32(jnp.inf)), (keys(key), archs)
     )
-    return Population(archs, children, jnp.full(num_archs, jnp.inf))
+    return Population(batching.place(archs, num_archs), children, losses)
 
   def update(key, state, batch):
     children, metrics = batching.map_archs(
-      lambda one: trainer.update(*one, batch),
+      lambda one, batch: trainer.update(*one, batch),
       (keys(key), state.children, state.archs),
+      None,
+      batch,
     )
     return Population(state.archs, children, metrics['train_loss']), metrics
 
@@ -101,7 +103,10 @@ def population(
     del key
     return {
       'test_accuracy': batching.map_archs(
-        lambda one: trainer.accuracy(*one, test), (state.children, state.archs)
+        lambda one, test: trainer.accuracy(*one, test),
+        (state.children, state.archs),
+        None,
+        test,
       )
     }
 

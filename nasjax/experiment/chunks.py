@@ -70,14 +70,16 @@ def program(
   @jax.jit
   def raw_values(variables, key, numbers, archs):
 
-    def raw(item):
+    def raw(item, variables, key):
       number, arch = item
       if not fresh:
         return proxy.raw(key, variables, arch)
       init_key, raw_key = jax.random.split(jax.random.fold_in(key, number))
       return proxy.raw(raw_key, proxy.init(init_key, arch), arch)
 
-    return batching.map_archs(raw, (numbers, archs), batch_size)
+    return batching.map_archs(
+      raw, (numbers, archs), batch_size, variables, key
+    )
 
   return raw_values
 

@@ -27,14 +27,14 @@ class BlackBox(NamedTuple):
 def _score_all(estimator, key, state, proposal, batch_size):
   """Return the scores of all proposed architectures, `f32[B]`."""
 
-  def score(item):
+  def score(item, state):
     key, arch, fidelity = item
     if combine.takes_fidelity(estimator.score):
       return estimator.score(key, state, arch, fidelity=fidelity)
     return estimator.score(key, state, arch)
 
   keys = jax.random.split(key, proposal.fidelity.shape[0])
-  return batching.map_archs(score, (keys, *proposal), batch_size)
+  return batching.map_archs(score, (keys, *proposal), batch_size, state)
 
 
 def _keep_best(state, proposal, values):
@@ -78,15 +78,16 @@ def black_box(
   def init(key):
     strategy_key, estimator_key, example_key = jax.random.split(key, 3)
     strategy_state = strategy.init(strategy_key)
-    example, _ = strategy.ask(example_key, strategy_state)
-    example = jax.tree.map(lambda leaf: leaf[0], example.archs)
-    return BlackBox(
+    proposal, _ = strategy.ask(example_key, strategy_state)
+    example = jax.tree.map(lambda leaf: leaf[0], proposal.archs)
+    state = BlackBox(
       strategy_state,
       estimator.init(estimator_key),
       archive.create(example, archive_size),
       jnp.float32(-jnp.inf),
       jnp.bool_(False),
     )
+    return batching.place(state, len(proposal.fidelity), batch_size)
 
   def update(key, state: BlackBox, batch: Batch):
     ask_key, learn_key, score_key, tell_key = jax.random.split(key, 4)

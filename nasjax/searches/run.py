@@ -120,7 +120,10 @@ def replicate(
 
   def update(key, state, batch):
     return batching.map_archs(
-      lambda seed: search.update(*seed, batch), (keys(key), state), batch_size
+      lambda seed, batch: search.update(*seed, batch),
+      (keys(key), state),
+      batch_size,
+      batch,
     )
 
   def best(key, state):

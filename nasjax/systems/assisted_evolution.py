@@ -68,7 +68,10 @@ def assisted_evolution(
     archs = jax.vmap(space.sample)(jax.random.split(sample_key, num_candidates))
     state = scored.init(init_key)
     scores = batching.map_archs(
-      lambda arch: scored.score(score_key, state, arch), archs, batch_size
+      lambda arch, state: scored.score(score_key, state, arch),
+      archs,
+      batch_size,
+      state,
     )
     _, best = jax.lax.top_k(ranking.finite_or_worst(scores), population)
     return jax.tree.map(lambda leaf: leaf[best], archs)

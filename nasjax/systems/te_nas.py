@@ -83,7 +83,7 @@ def te_nas(
     if none is not None:
       only = jnp.sum(left, axis=1) == 1
       left = left.at[:, none].set(left[:, none] & only)
-    return Pruning(unflat(left))
+    return batching.place(Pruning(unflat(left)), left.size + 1)
 
   def measure(key, left):
     """Changes of N and R by every candidate at one draw, `f32[2, E, K]`."""
@@ -93,23 +93,27 @@ def te_nas(
     arch = jax.tree.map(lambda rows: rows / rows.shape[1], space.mask)
     weights = trainability.init(keys[0], arch), expressivity.init(keys[1], arch)
 
-    def values(rest):
+    def values(rest, weights, key):
       count = jnp.maximum(jnp.sum(rest, axis=1, keepdims=True), 1)
       arch = unflat(rest / count.astype(jnp.float32))
       both = zip((trainability, expressivity), weights)
-      return jnp.stack([p.raw(proxy_key, w, arch) for p, w in both])
+      return jnp.stack([p.raw(key, w, arch) for p, w in both])
 
-    def without(candidate):
+    def without(candidate, left, weights, key):
       i, is_eligible = candidate
       others = (np.arange(left.size) != i).reshape(left.shape)
       return lax.cond(
-        is_eligible, lambda: values(left & others), lambda: jnp.zeros(2)
+        is_eligible,
+        lambda: values(left & others, weights, key),
+        lambda: jnp.zeros(2),
       )
 
     # The first one goes without nothing: the supernet.
     is_measured = jnp.concatenate([jnp.ones(1, bool), eligible.ravel()])
     candidates = jnp.arange(-1, left.size), is_measured
-    measured = batching.map_archs(without, candidates)
+    measured = batching.map_archs(
+      without, candidates, None, left, weights, proxy_key
+    )
     whole = measured[0]
     changes = (whole[None] - measured[1:]) / whole[None]
     changes = jnp.round(jnp.nan_to_num(changes), digits)

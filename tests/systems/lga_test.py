@@ -33,7 +33,10 @@ def test_evolution_by_alignment_prefers_cells_that_learn():
   for t in range(5):
     state, metrics = update(jax.random.key(t), state)
     scores.append(float(metrics['score_best']))
-  assert -1 <= scores[0] and scores[-1] <= 1
-  assert scores == sorted(scores)
+  # Another training of the same cell replaces its score, so the best one may
+  # go down; all of these cells align with what is plain to see.
+  assert all(0.1 < score <= 1 for score in scores)
+  values = np.asarray(state.found.values)
+  assert scores[-1] == values[0] == values.max()
   best = search.best(jax.random.key(0), state)
-  assert set(np.asarray(best['op']).tolist()) <= {0, 2}
+  assert set(np.asarray(best['op']).tolist()) == {0, 2}
