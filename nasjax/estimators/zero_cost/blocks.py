@@ -16,6 +16,12 @@ covariance of the channels of F_s:
 and the number of multiply-adds. `ranking.assembled` makes one score of the four
 over all architectures that are compared. All blocks are pulled back in one
 backward pass: each is cut from the one before (`layers.boundary`).
+
+Deviations
+  * Eigenvalues are taken in double precision, and those that rounding makes
+    negative count as 0. The authors' program works in single precision and
+    takes their logarithm: with fewer pixels in a batch than a block has
+    channels it returns -inf.
 """
 
 from typing import Any

@@ -9,6 +9,13 @@ x and e drawn from N(0, 1) and f the features before the last pooling:
 where v are running variances after the two forward passes, as in the authors'
 program: 0.81 + 0.09 v(x) + 0.1 v(x + 0.01 e), not those of a batch. A norm that
 an architecture does not use has v = 1 and adds nothing.
+
+Deviations
+  * Repeats are independent. In the authors' program running variances go on
+    from one repeat to the next and approach those of batches, so scores depend
+    on how many there are (one in its search, 32 on its command line).
+  * Networks are scored as they are. The authors' search leaves out residual
+    links.
 """
 
 from typing import Any

@@ -26,6 +26,11 @@ def test_entropy_is_that_of_the_eigenvalues():
   np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_fewer_pixels_than_channels_have_an_entropy():
+  x = jax.random.normal(jax.random.key(0), (1, 2, 2, 64))
+  assert 0.5 < blocks.entropy(x) < np.log(3)  # four pixels less their mean
+
+
 @pytest.mark.parametrize('stride', [1, 2])
 def test_transmission_is_that_of_a_loop_over_pixels(stride):
   rng = np.random.default_rng(1)
