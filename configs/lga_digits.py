@@ -62,9 +62,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     )
   )
   config.describe = dict(
-    params=dict(
-      function='spaces.nasbench201.num_params', channels=8, cells=1
-    )
+    params=dict(function='spaces.nasbench201.num_params', channels=8, cells=1)
   )
   return config
 

@@ -17,8 +17,13 @@ Options come after a colon, separated by commas:
               networks; 'random', as many as num says
   num         cells of a random population (default 1000)
   proxies     names in `nasjax.estimators.zero_cost`, joined by '+' (default
-              naswot+synflow+jacov+snip+grad_norm)
+              naswot+synflow+jacov+snip+grad_norm); `az_nas` is its three
+              parts and, with the multiply-adds, what it makes of them;
+              `kernel_batch` and `kernel_frozen` are `kernel_scores` with either
+              normalisation
   batch_size  images (default 128)
+  kernel_size  images of `kernel_batch`, a backward pass of all of them for each
+              (default 16)
 
 such as `configs/score_nasbench201.py:population=random,proxies=naswot+grasp`.
 Arguments of a proxy: `--config.proxies.naswot.count=official`. All but the
@@ -35,6 +40,7 @@ _OPTIONS = {
   'num': 1000,
   'proxies': 'naswot+synflow+jacov+snip+grad_norm',
   'batch_size': 128,
+  'kernel_size': 16,
 }
 _QUICK = {
   'quick': True,
@@ -42,8 +48,10 @@ _QUICK = {
   'num': 24,
   'proxies': 'naswot+linear_regions',  # those that compile fast
   'batch_size': 8,
+  'kernel_size': 4,
 }
 _ONE_OUTPUT = ('naswot', 'linear_regions')
+_KERNELS = {'kernel_batch': 'batch', 'kernel_frozen': 'frozen'}
 _ACCURACIES = {
   'e12_cifar10_valid': 'CIFAR-10, validation, 12 epochs, one training',
   'e200_cifar10_test': 'CIFAR-10, test, 200 epochs, mean of all trainings',
@@ -108,6 +116,23 @@ def _column(name: str) -> dict:
   return section
 
 
+def _proxy(name: str, network: dict, kernel_size: int) -> dict:
+  """Return the section of a proxy."""
+  if name in _KERNELS:
+    section = dict(
+      name='estimators.zero_cost.kernel_scores', norm=_KERNELS[name]
+    )
+    if name == 'kernel_batch':
+      section['batch'] = dict(
+        name='data.fixed.first', dataset='@data.train', num_images=kernel_size
+      )
+    return section
+  section = dict(name=f'estimators.zero_cost.{name}')
+  if name in _ONE_OUTPUT:
+    section['network'] = dict(network, num_classes=1)
+  return section
+
+
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Return the config.
 
@@ -146,11 +171,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   else:
     accuracies = _ACCURACIES
     describe |= {name: _column(name) for name in accuracies}
-  proxies = {}
-  for name in options['proxies'].split('+'):
-    proxies[name] = dict(name=f'estimators.zero_cost.{name}')
-    if name in _ONE_OUTPUT:
-      proxies[name]['network'] = dict(network, num_classes=1)
+  proxies = {
+    name: _proxy(name, network, options['kernel_size'])
+    for name in options['proxies'].split('+')
+  }
+  assembled = {}
+  if 'az_nas' in proxies:
+    parts = ('expressivity', 'progressivity', 'trainability')
+    assembled['az_nas_all'] = [*(f'az_nas_{part}' for part in parts), 'macs']
   return ml_collections.ConfigDict(
     dict(
       seed=0,
@@ -173,6 +201,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       network=network,
       population=_population(options),
       describe=describe,
+      assembled=assembled,
       accuracies=dict(accuracies),
       proxies=proxies,
     )

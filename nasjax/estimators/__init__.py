@@ -3,6 +3,7 @@
 from nasjax.estimators import (
   combine,
   kernel_metrics,
+  kernel_tracking,
   ntk,
   one_shot,
   stand_alone,
@@ -14,6 +15,7 @@ from nasjax.estimators import (
 __all__ = (
   'combine',
   'kernel_metrics',
+  'kernel_tracking',
   'ntk',
   'one_shot',
   'stand_alone',

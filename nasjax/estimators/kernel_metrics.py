@@ -96,3 +96,58 @@ def condition_number(kernel: jax.Array) -> jax.Array:
     values = jnp.linalg.eigvalsh(kernel.astype(jnp.float64))
     ratio = jnp.where(values[0] > 0, values[-1] / values[0], jnp.inf)
   return ratio.astype(kernel.dtype)
+
+
+def metrics(
+  kernel: jax.Array, label: chex.Array | None = None
+) -> dict[str, jax.Array]:
+  """Return what architectures are ranked by.
+
+  Args:
+    kernel: `[N, N]`.
+    label: `i32[N]`; None without.
+
+  Returns:
+    Dict of mean, norm (Frobenius), condition_number and, with labels,
+    label_alignment, `f32[]` each.
+  """
+  found = {
+    'mean': jnp.mean(kernel),
+    'norm': jnp.linalg.norm(kernel),
+    'condition_number': condition_number(kernel),
+  }
+  if label is not None:
+    found['label_alignment'] = label_alignment(kernel, label)
+  return found
+
+
+def movement(kernel: jax.Array, first: jax.Array) -> dict[str, jax.Array]:
+  """Return how far a kernel has moved in training.
+
+    relative_difference  |(K - K_0) / (|K_0| + 1e-4)|, Frobenius
+    correlation          of the entries
+    cosine               <K, K_0> / (|K| |K_0|)
+
+  Args:
+    kernel: K, of any shape.
+    first: K_0, of the same shape.
+
+  Returns:
+    Dict of `f32[]`.
+
+  References:
+    Mok et al., Demystifying the Neural Tangent Kernel from a Practical
+    Perspective, 2022, https://arxiv.org/abs/2203.14577.
+  """
+
+  def cosine(x, y):
+    return jnp.sum(x * y) / (jnp.linalg.norm(x) * jnp.linalg.norm(y))
+
+  kernel, first = kernel.ravel(), first.ravel()
+  return {
+    'relative_difference': jnp.linalg.norm(
+      (kernel - first) / (jnp.abs(first) + 1e-4)
+    ),
+    'correlation': cosine(kernel - kernel.mean(), first - first.mean()),
+    'cosine': cosine(kernel, first),
+  }

@@ -144,6 +144,38 @@ def train_child(
   return Trainer(init, update, accuracy)
 
 
+def advance(
+  trainer: Trainer,
+  key: Key,
+  child: Child,
+  arch: Arch,
+  batches: Callable[[Key, jax.Array], Batch],
+  num_steps: jax.Array | int,
+) -> Child:
+  """Train a network further on batches `(key, t) -> batch`.
+
+  Args:
+    trainer: how.
+    key: of the training, the same for all of its parts.
+    child: the network, at step t.
+    arch: its architecture.
+    batches: the training split.
+    num_steps: updates.
+
+  Returns:
+    The network, at step t + num_steps.
+  """
+  batch_key, step_key = jax.random.split(key)
+
+  def step(_, child):
+    t = child.step
+    return trainer.update(
+      jax.random.fold_in(step_key, t), child, arch, batches(batch_key, t)
+    )[0]
+
+  return lax.fori_loop(0, num_steps, step, child)
+
+
 def train(
   trainer: Trainer,
   key: Key,
@@ -151,12 +183,7 @@ def train(
   batches: Callable[[Key, jax.Array], Batch],
   num_steps: jax.Array | int,
 ) -> Child:
-  """Train a network from scratch on batches `(key, t) -> batch`."""
-  init_key, batch_key, step_key = jax.random.split(key, 3)
-
-  def step(t, child):
-    return trainer.update(
-      jax.random.fold_in(step_key, t), child, arch, batches(batch_key, t)
-    )[0]
-
-  return lax.fori_loop(0, num_steps, step, trainer.init(init_key, arch))
+  """Train a network from scratch, as `advance` from its first state."""
+  init_key, train_key = jax.random.split(key)
+  child = trainer.init(init_key, arch)
+  return advance(trainer, train_key, child, arch, batches, num_steps)

@@ -1,4 +1,4 @@
-"""One score over a population: compiled once, in chunks, resumable.
+"""Scores over a population: compiled once, in chunks, resumable.
 
 Architectures are arguments of one program of a fixed number of them; the last
 chunk is filled up with copies. Every chunk is a step of `loop.loop`, whose file
@@ -23,22 +23,30 @@ from nasjax.experiment import progress as progress_lib
 from nasjax.types import Arch, Estimator, Key, Search
 
 
-def as_proxy(made: Any) -> zero_cost.Proxy:
-  """Return a proxy as it is, and an estimator as one.
+def as_joint(name: str, made: Any) -> zero_cost.Joint:
+  """Return whatever scores as scores by the names of their columns.
 
   Args:
-    made: a `Proxy`, or an `Estimator` that needs no training.
+    name: of the section: the column of what is one score, and the beginning of
+      the columns, `<name>_<score>`, of what are several.
+    made: a `Proxy`, a `Joint`, or an `Estimator` that needs no training.
 
   Returns:
-    The proxy.
+    The scores.
 
   Raises:
-    ValueError: if it is neither.
+    ValueError: if it is none of them.
   """
-  if isinstance(made, zero_cost.Proxy):
-    return made
+  if isinstance(made, zero_cost.Joint):
+
+    def raw(key, variables, arch):
+      values = made.raw(key, variables, arch)
+      return {f'{name}_{score}': value for score, value in values.items()}
+
+    proxies = {f'{name}_{key}': value for key, value in made.proxies.items()}
+    return zero_cost.Joint(made.init, raw, proxies)
   if isinstance(made, Estimator):
-    return zero_cost.Proxy(
+    proxy = zero_cost.Proxy(
       init=lambda key, arch: made.init(key),
       raw=made.score,
       sign=1,
@@ -46,25 +54,31 @@ def as_proxy(made: Any) -> zero_cost.Proxy:
       failure=-np.inf,
       paper='',
     )
-  raise ValueError(
-    f'A Proxy or an Estimator is needed, got a {type(made).__name__}.'
-  )
+  elif isinstance(made, zero_cost.Proxy):
+    proxy = made
+  else:
+    raise ValueError(
+      'A Proxy, a Joint or an Estimator is needed, got a '
+      f'{type(made).__name__}.'
+    )
+  raw = lambda *args: {name: proxy.raw(*args)}
+  return zero_cost.Joint(proxy.init, raw, {name: proxy})
 
 
 def program(
-  proxy: zero_cost.Proxy, fresh: bool, batch_size: int | None
+  scores: zero_cost.Joint, fresh: bool, batch_size: int | None
 ) -> Callable[..., jax.Array]:
   """Return the compiled function of all chunks.
 
   Args:
-    proxy: the score.
+    scores: from `as_joint`.
     fresh: whether every architecture gets weights and draws of its own; by
       default they share both.
     batch_size: architectures in one `vmap`, see `batching.map_archs`.
 
   Returns:
-    `(variables, key, numbers, archs) -> f32[C]`, raw values. The numbers of
-    the architectures make keys of their own.
+    `(variables, key, numbers, archs) -> {name: f32[C]}`, raw values. The
+    numbers of the architectures make keys of their own.
   """
 
   @jax.jit
@@ -73,20 +87,18 @@ def program(
     def raw(item, variables, key):
       number, arch = item
       if not fresh:
-        return proxy.raw(key, variables, arch)
+        return scores.raw(key, variables, arch)
       init_key, raw_key = jax.random.split(jax.random.fold_in(key, number))
-      return proxy.raw(raw_key, proxy.init(init_key, arch), arch)
+      return scores.raw(raw_key, scores.init(init_key, arch), arch)
 
-    return batching.map_archs(
-      raw, (numbers, archs), batch_size, variables, key
-    )
+    return batching.map_archs(raw, (numbers, archs), batch_size, variables, key)
 
   return raw_values
 
 
-def _init(proxy, fresh):
+def _init(scores, fresh):
   """`(key, arch) -> variables` that all architectures share."""
-  return jax.jit((lambda key, arch: ()) if fresh else proxy.init)
+  return jax.jit((lambda key, arch: ()) if fresh else scores.init)
 
 
 def _chunk(archs, size, t):
@@ -98,33 +110,35 @@ def _chunk(archs, size, t):
 
 
 def trace(
-  proxy: zero_cost.Proxy,
+  scores: zero_cost.Joint,
   run: Callable[..., jax.Array],
   fresh: bool,
   archs: population.Population,
   size: int,
   arch: Arch,
 ) -> None:
-  """Trace the program of a proxy: mistakes show while nothing is lost yet.
+  """Trace the program of scores: mistakes show while nothing is lost yet.
 
   Args:
-    proxy: the score.
-    run: its program.
+    scores: from `as_joint`.
+    run: their program.
     fresh: as for `program`.
     archs: the population.
     size: architectures in a chunk.
     arch: any architecture of the space.
 
   Raises:
-    ValueError: if it is not one number an architecture.
+    ValueError: if a score is not one number an architecture.
   """
   key = jax.random.key(0)
-  variables = jax.eval_shape(_init(proxy, fresh), key, arch)
+  variables = jax.eval_shape(_init(scores, fresh), key, arch)
   found = jax.eval_shape(run, variables, key, *_chunk(archs, size, 0))
-  if found.shape != (size,):
-    raise ValueError(
-      f'One number an architecture is needed, got shape {found.shape[1:]}.'
-    )
+  for name, values in found.items():
+    if values.shape != (size,):
+      raise ValueError(
+        f'{name}: one number an architecture is needed, got shape '
+        f'{values.shape[1:]}.'
+      )
 
 
 def _recorder() -> Search:
@@ -132,9 +146,11 @@ def _recorder() -> Search:
 
   def update(key, state, batch):
     del key
-    counts = jnp.arange(batch['raw'].size) < batch['num']
-    failed = jnp.sum(~jnp.isfinite(batch['raw']) & counts, dtype=jnp.int32)
-    return state + failed, {'raw': batch['raw'], 'failures': state + failed}
+    raw = batch['raw']  # [C, S] of S scores
+    counts = jnp.arange(len(raw)) < batch['num']
+    failed = jnp.any(~jnp.isfinite(raw), axis=1) & counts
+    state += jnp.sum(failed, dtype=jnp.int32)
+    return state, {'raw': raw, 'failures': state}
 
   return Search(lambda key: jnp.int32(0), update, None)
 
@@ -146,7 +162,8 @@ def _batches(run, variables, key, archs, size):
   """
 
   def batch(_, t):
-    values = np.asarray(run(variables, key, *_chunk(archs, size, int(t))))
+    found = run(variables, key, *_chunk(archs, size, int(t)))
+    values = np.stack([found[name] for name in sorted(found)], axis=1)
     left = len(archs.scored) - int(t) * size
     return {'raw': values, 'num': np.int32(min(size, left))}
 
@@ -155,20 +172,20 @@ def _batches(run, variables, key, archs, size):
 
 def score(
   name: str,
-  proxy: zero_cost.Proxy,
+  scores: zero_cost.Joint,
   run: Callable[..., jax.Array],
   key: Key,
   archs: population.Population,
   arch: Arch,
   workdir: pathlib.Path,
   config: dict[str, Any],
-) -> np.ndarray:
+) -> dict[str, np.ndarray]:
   """Score a population, or continue where that was stopped.
 
   Args:
-    name: of the score, and of its folder.
-    proxy: the score.
-    run: its program.
+    name: of the section, and of its folder.
+    scores: from `as_joint`.
+    run: their program.
     key: of the weights and of what the proxy draws.
     archs: the population.
     arch: any architecture of the space.
@@ -176,7 +193,7 @@ def score(
     config: with chunk_size, fresh, checkpoint_every and keep_checkpoints.
 
   Returns:
-    Raw values, `f32[N]`.
+    Raw values, `f32[N]` by name.
   """
   size = min(config['chunk_size'], len(archs.scored))
   num_chunks = -(-len(archs.scored) // size)
@@ -185,7 +202,7 @@ def score(
     folder.event(workdir, 'phase', phase=name)
     start = time.monotonic()
     init_key, raw_key = jax.random.split(key)
-    variables = _init(proxy, config['fresh'])(init_key, arch)
+    variables = _init(scores, config['fresh'])(init_key, arch)
     chunk = _chunk(archs, size, 0)
     compiled = run.lower(variables, raw_key, *chunk).compile()
     seconds = time.monotonic() - start
@@ -210,7 +227,8 @@ def score(
     )
   rows = metrics.read(directory / 'metrics.jsonl')
   raw = np.concatenate([row['raw'] for row in rows])[: len(archs.scored)]
-  return raw.astype(np.float32)[archs.source]
+  columns = raw.astype(np.float32)[archs.source].T
+  return dict(zip(sorted(scores.proxies), columns))
 
 
 def seconds(workdir: pathlib.Path, name: str) -> dict[str, float]:

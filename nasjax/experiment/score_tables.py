@@ -83,22 +83,23 @@ def write_scores(
 
 
 def _proxy_rows(job, raw):
-  """What every proxy is, took and failed at."""
+  """What every score is, took and failed at."""
   num_scored = len(job.parts['population'].scored)
   rows = []
-  for name, proxy in job.parts['proxies'].items():
-    took = chunks.seconds(job.workdir, name)
-    rows.append(
-      {
-        'proxy': name,
-        'better': 'higher' if proxy.sign > 0 else 'lower',
-        'norm': proxy.norm,
-        'failures': int(np.sum(~np.isfinite(raw[name]))),
-        **took,
-        'per_second': num_scored / max(took['seconds'], 1e-9),
-        'paper': proxy.paper,
-      }
-    )
+  for section, scores in job.parts['scores'].items():
+    took = chunks.seconds(job.workdir, section)
+    for name, proxy in scores.proxies.items():
+      rows.append(
+        {
+          'proxy': name,
+          'better': 'higher' if proxy.sign > 0 else 'lower',
+          'norm': proxy.norm,
+          'failures': int(np.sum(~np.isfinite(raw[name]))),
+          **took,  # of all scores of the section
+          'per_second': num_scored / max(took['seconds'], 1e-9),
+          'paper': proxy.paper,
+        }
+      )
   return rows
 
 

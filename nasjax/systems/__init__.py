@@ -3,6 +3,7 @@
 from nasjax.systems import (
   assisted_evolution,
   darts,
+  kernel_tracking,
   lga,
   naswot,
   random_search,
@@ -13,6 +14,7 @@ from nasjax.systems import (
 __all__ = (
   'assisted_evolution',
   'darts',
+  'kernel_tracking',
   'lga',
   'naswot',
   'random_search',

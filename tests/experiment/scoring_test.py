@@ -269,11 +269,11 @@ class ScoringTest(parameterized.TestCase):
     ),
     (
       dict(proxies=dict(x=dict(name='spaces.nasbench201.nasbench201'))),
-      'config.proxies.x: A Proxy or an Estimator is needed, got a Space',
+      'config.proxies.x: A Proxy, a Joint or an Estimator is needed',
     ),
     (
       dict(proxies=dict(x=dict(name=f'{_HERE}:weighted', shape=(2,)))),
-      r'config.proxies.x: One number .* got shape \(2,\)',
+      r'config.proxies.x: x: one number .* got shape \(2,\)',
     ),
     (dict(accuracies=dict(acuracy='')), "'acuracy'. Did you mean 'accuracy'"),
     (

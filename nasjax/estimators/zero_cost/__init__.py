@@ -1,6 +1,7 @@
 """Scores of networks that are not trained, or hardly."""
 
 from nasjax.estimators.zero_cost.blocks import (
+  az_nas,
   expressivity,
   progressivity,
   trainability,
@@ -9,7 +10,7 @@ from nasjax.estimators.zero_cost.flow import synflow, synflow_bn
 from nasjax.estimators.zero_cost.initial import initialized
 from nasjax.estimators.zero_cost.jacobians import epe_nas, jacov
 from nasjax.estimators.zero_cost.perturbation import zen
-from nasjax.estimators.zero_cost.proxy import Proxy, oriented, trained
+from nasjax.estimators.zero_cost.proxy import Joint, Proxy, oriented, trained
 from nasjax.estimators.zero_cost.rectifiers import linear_regions, naswot
 from nasjax.estimators.zero_cost.saliency import (
   fisher,
@@ -24,12 +25,15 @@ from nasjax.estimators.zero_cost.tangent import (
   condition_number,
   kernel_mean,
   kernel_norm,
+  kernel_scores,
   label_alignment,
 )
 from nasjax.estimators.zero_cost.variation import zico
 
 __all__ = (
+  'Joint',
   'Proxy',
+  'az_nas',
   'condition_number',
   'epe_nas',
   'expressivity',
@@ -40,6 +44,7 @@ __all__ = (
   'jacov',
   'kernel_mean',
   'kernel_norm',
+  'kernel_scores',
   'l2_norm',
   'label_alignment',
   'linear_regions',

@@ -34,6 +34,7 @@ from nasjax.estimators.zero_cost import initial, proxy
 from nasjax.types import Batch
 
 _PAPER = 'https://arxiv.org/abs/2403.19232'
+_SCORES = ('expressivity', 'progressivity', 'trainability')
 
 
 def _pick(tree, path):
@@ -109,7 +110,44 @@ def transmission(g_in: chex.Array, g_out: chex.Array) -> jax.Array:
   return jnp.where(jnp.all(g_in == g_out), -jnp.inf, score)
 
 
-def _proxy(network, batch, value):
+def _transmissions(network, variables, arch, image, key):
+  """The outputs of all blocks, and how well each but the first transmits."""
+  shapes = jax.eval_shape(
+    lambda x: _outputs(network, variables, arch, x), image
+  )
+  keys = jax.random.split(key, len(shapes))
+  signs = [
+    jax.random.rademacher(key, leaf.shape, leaf.dtype)
+    for key, leaf in zip(keys, shapes)
+  ]
+
+  def total(shifts):
+    shifted = {**variables, 'perturbations': _perturbations(network, shifts)}
+    outputs = _outputs(network, shifted, arch, image)
+    return sum(jnp.sum(x * sign) for x, sign in zip(outputs, signs)), outputs
+
+  zeros = [jnp.zeros(leaf.shape, leaf.dtype) for leaf in shapes]
+  incoming, outputs = jax.grad(total, has_aux=True)(zeros)
+  pairs = zip(_unstack(incoming)[:-1], _unstack(signs)[1:])
+  return _unstack(outputs), jnp.stack([transmission(*pair) for pair in pairs])
+
+
+def az_nas(network: Any, batch: Batch) -> proxy.Joint:
+  """Return expressivity, progressivity and trainability, see above.
+
+  Args:
+    network: a network that marks its blocks, see `layers.boundary`.
+    batch: gives the shape of the random images.
+
+  Returns:
+    The three scores, from one forward and one backward pass.
+
+  Raises:
+    ValueError: if the network does not name its blocks.
+
+  References:
+    Lee and Ham, AZ-NAS, 2024, https://arxiv.org/abs/2403.19232.
+  """
   if not hasattr(network, 'blocks'):
     raise ValueError(
       'AZ-NAS needs a network with an attribute `blocks`, the paths of what it '
@@ -120,103 +158,31 @@ def _proxy(network, batch, value):
   def raw(key, variables, arch):
     image_key, sign_key = jax.random.split(key)
     image = jax.random.normal(image_key, shape)
-    return value(variables, arch, image, sign_key)
+    outputs, transmitted = _transmissions(
+      network, variables, arch, image, sign_key
+    )
+    entropies = jnp.stack([entropy(x) for x in outputs])
+    return {
+      'expressivity': jnp.sum(entropies),
+      'progressivity': jnp.min(jnp.diff(entropies)),
+      'trainability': jnp.mean(transmitted),
+    }
 
-  return initial.initialized(
-    proxy.Proxy(
-      proxy.initializer(network, batch['image']),
-      raw,
-      sign=1,
-      norm='batch',
-      failure=-jnp.inf,
-      paper=_PAPER,
-    ),
-    'in',
-  )
-
-
-def _entropies(network, variables, arch, image):
-  outputs = _unstack(_outputs(network, variables, arch, image))
-  return jnp.stack([entropy(x) for x in outputs])
+  init = initial.redrawn(proxy.initializer(network, batch['image']), 'in')
+  attributes = dict(sign=1, norm='batch', failure=-jnp.inf, paper=_PAPER)
+  return proxy.joint(init, raw, dict.fromkeys(_SCORES, attributes))
 
 
 def expressivity(network: Any, batch: Batch) -> proxy.Proxy:
-  """Return the sum over blocks of the entropy of their channels.
-
-  Args:
-    network: a network that marks its blocks, see `layers.boundary`.
-    batch: gives the shape of the random images.
-
-  Returns:
-    The proxy.
-
-  References:
-    Lee and Ham, AZ-NAS, 2024, https://arxiv.org/abs/2403.19232.
-  """
-  return _proxy(
-    network,
-    batch,
-    lambda variables, arch, image, key: _entropies(
-      network, variables, arch, image
-    ).sum(),
-  )
+  """Return one of the scores of `az_nas` alone."""
+  return az_nas(network, batch).proxies['expressivity']
 
 
 def progressivity(network: Any, batch: Batch) -> proxy.Proxy:
-  """Return the least gain of entropy from one block to the next.
-
-  Args:
-    network: as in `expressivity`.
-    batch: as in `expressivity`.
-
-  Returns:
-    The proxy.
-
-  References:
-    Lee and Ham, AZ-NAS, 2024, https://arxiv.org/abs/2403.19232.
-  """
-  return _proxy(
-    network,
-    batch,
-    lambda variables, arch, image, key: jnp.diff(
-      _entropies(network, variables, arch, image)
-    ).min(),
-  )
+  """Return one of the scores of `az_nas` alone."""
+  return az_nas(network, batch).proxies['progressivity']
 
 
 def trainability(network: Any, batch: Batch) -> proxy.Proxy:
-  """Return how well blocks transmit gradients, on average.
-
-  Args:
-    network: as in `expressivity`.
-    batch: as in `expressivity`.
-
-  Returns:
-    The proxy.
-
-  References:
-    Lee and Ham, AZ-NAS, 2024, https://arxiv.org/abs/2403.19232.
-  """
-
-  def value(variables, arch, image, key):
-    shapes = jax.eval_shape(
-      lambda x: _outputs(network, variables, arch, x), image
-    )
-    keys = jax.random.split(key, len(shapes))
-    signs = [
-      jax.random.rademacher(key, leaf.shape, leaf.dtype)
-      for key, leaf in zip(keys, shapes)
-    ]
-
-    def total(shifts):
-      shifted = {**variables, 'perturbations': _perturbations(network, shifts)}
-      outputs = _outputs(network, shifted, arch, image)
-      return sum(jnp.sum(x * sign) for x, sign in zip(outputs, signs))
-
-    zeros = [jnp.zeros(leaf.shape, leaf.dtype) for leaf in shapes]
-    incoming = _unstack(jax.grad(total)(zeros))[:-1]
-    outgoing = _unstack(signs)[1:]
-    scores = [transmission(*pair) for pair in zip(incoming, outgoing)]
-    return jnp.mean(jnp.stack(scores))
-
-  return _proxy(network, batch, value)
+  """Return one of the scores of `az_nas` alone."""
+  return az_nas(network, batch).proxies['trainability']

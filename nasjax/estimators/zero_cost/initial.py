@@ -6,6 +6,7 @@ https://arxiv.org/abs/1502.01852, from N(0, 2 / fan) with the fan of inputs or
 outputs (TE-NAS). Scales of normalisation start at 1, shifts and biases at 0.
 """
 
+from collections.abc import Callable
 import math
 
 import jax
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax.estimators.zero_cost import proxy
-from nasjax.types import Key, Params
+from nasjax.types import Arch, Key, Params
 
 _FANS = ('in', 'out', None)
 
@@ -66,6 +67,20 @@ def _names(path):
   return tuple(key.key for key in path)
 
 
+def redrawn(
+  init: Callable[[Key, Arch], Params], fan: str | None
+) -> Callable[[Key, Arch], Params]:
+  """Return `(key, arch) -> variables` with other weights, see above."""
+
+  def init_and_draw(key, arch):
+    init_key, draw_key = jax.random.split(key)
+    variables = init(init_key, arch)
+    params = normal_weights(draw_key, variables['params'], fan)
+    return {**variables, 'params': params}
+
+  return init_and_draw
+
+
 def initialized(scored: proxy.Proxy, fan: str | None) -> proxy.Proxy:
   """Return a proxy whose networks start from other weights.
 
@@ -76,11 +91,4 @@ def initialized(scored: proxy.Proxy, fan: str | None) -> proxy.Proxy:
   Returns:
     The proxy.
   """
-
-  def init(key, arch):
-    init_key, draw_key = jax.random.split(key)
-    variables = scored.init(init_key, arch)
-    params = normal_weights(draw_key, variables['params'], fan)
-    return {**variables, 'params': params}
-
-  return scored._replace(init=init)
+  return scored._replace(init=redrawn(scored.init, fan))

@@ -2,10 +2,11 @@
 
 A proxy is a number computed from a network at initialisation and, mostly, one
 batch. Its `raw` value is what the paper defines; `oriented` makes an estimator
-of it, where higher is better and what is not finite is -inf.
+of it, where higher is better and what is not finite is -inf. Proxies that are
+read from the same costly thing, a kernel say, come as a `Joint` too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import chex
@@ -41,6 +42,47 @@ class Proxy(NamedTuple):
   norm: str
   failure: float
   paper: str
+
+
+class Joint(NamedTuple):
+  """Several scores that share what is costly.
+
+  Attributes:
+    init: as of a `Proxy`.
+    raw: `(key, variables, arch) -> {name: f32[]}`.
+    proxies: each of them alone, by name; what only the others need is not
+      computed.
+  """
+
+  init: Callable[[Key, Arch], Params]
+  raw: Callable[[Key, Params, Arch], dict[str, jax.Array]]
+  proxies: dict[str, Proxy]
+
+
+def joint(
+  init: Callable[[Key, Arch], Params],
+  raw: Callable[[Key, Params, Arch], dict[str, jax.Array]],
+  attributes: Mapping[str, Mapping[str, Any]],
+) -> Joint:
+  """Return scores that are computed together.
+
+  Args:
+    init: as of a `Proxy`.
+    raw: `(key, variables, arch) -> {name: f32[]}`.
+    attributes: sign, norm, failure and paper of every score, by name.
+
+  Returns:
+    The scores.
+  """
+
+  def one(name):
+    return lambda key, variables, arch: raw(key, variables, arch)[name]
+
+  proxies = {
+    name: Proxy(init, one(name), **of_score)
+    for name, of_score in attributes.items()
+  }
+  return Joint(init, raw, proxies)
 
 
 def oriented(proxy: Proxy, space: Space, fresh: bool = False) -> Estimator:

@@ -12,9 +12,10 @@ of which papers report:
   label_alignment   LGA, correlation with the kernel of the labels (Mok et al.,
                     Demystifying the Neural Tangent Kernel from a Practical
                     Perspective, 2022, https://arxiv.org/abs/2203.14577)
+
+`kernel_scores` reads all four from one kernel.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,45 +27,73 @@ from nasjax.types import Batch
 
 _LGA = 'https://arxiv.org/abs/2203.14577'
 _TE_NAS = 'https://arxiv.org/abs/2102.11535'
+# Of every score of a kernel: sign, failure, paper.
+SCORES = {
+  'mean': (1, jnp.nan, _LGA),
+  'norm': (1, jnp.nan, _LGA),
+  'condition_number': (-1, 1e5, _TE_NAS),
+  'label_alignment': (1, 1e-4, _LGA),
+}
 
 
-def _proxy(network, image, norm, raw, sign, failure, paper):
-  network = proxy.tracking(network) if norm == 'frozen' else network
-  return proxy.Proxy(
-    proxy.initializer(network, image), raw, sign, norm, failure, paper
-  )
+def attributes(name: str, norm: str) -> dict[str, Any]:
+  """Return sign, norm, failure and paper of a score of the kernel.
+
+  Args:
+    name: as in `kernel_metrics.metrics`.
+    norm: 'batch' or 'frozen'.
+  """
+  sign, failure, paper = SCORES[name]
+  return dict(sign=sign, norm=norm, failure=failure, paper=paper)
 
 
-def _of_kernel(
-  metric: Callable[[jax.Array], jax.Array],
+def kernel_scores(
   network: Any,
-  image: jax.Array,
-  norm: str,
-  block_size: int | None,
-  classifier: bool,
-  sign: int,
-  failure: float,
-  paper: str,
-) -> proxy.Proxy:
-  """The proxy that is a function of the kernel."""
+  batch: Batch,
+  norm: str = 'batch',
+  block_size: int | None = None,
+  classifier: bool = False,
+) -> proxy.Joint:
+  """Return mean, norm, condition_number and label_alignment of one kernel.
+
+  Args:
+    network: the network; one with an attribute `track` for frozen norm.
+    batch: `dict(image=f32[N, H, W, C], label=i32[N])`.
+    norm: 'batch' or 'frozen', see `ntk.kernel`.
+    block_size: examples differentiated at once; bounds the memory.
+    classifier: whether its weights count: yes in TE-NAS, no in Mok et al.
+
+  Returns:
+    The four scores.
+
+  References:
+    Mok et al., 2022, https://arxiv.org/abs/2203.14577.
+  """
+  image, label = batch['image'], batch.get('label')
   select = ntk.is_any_weight if classifier else ntk.is_weight
-  tracked = proxy.tracking(network) if norm == 'frozen' else network
+  network = proxy.tracking(network) if norm == 'frozen' else network
 
   def raw(key, variables, arch):
     del key
-    return metric(
-      ntk.kernel(
-        tracked,
-        variables,
-        arch,
-        image,
-        norm=norm,
-        block_size=block_size,
-        select=select,
-      )
+    kernel = ntk.kernel(
+      network,
+      variables,
+      arch,
+      image,
+      norm=norm,
+      block_size=block_size,
+      select=select,
     )
+    return kernel_metrics.metrics(kernel, label)
 
-  return _proxy(network, image, norm, raw, sign, failure, paper)
+  names = [
+    name for name in SCORES if name != 'label_alignment' or 'label' in batch
+  ]
+  return proxy.joint(
+    proxy.initializer(network, image),
+    raw,
+    {name: attributes(name, norm) for name in names},
+  )
 
 
 def condition_number(
@@ -74,32 +103,9 @@ def condition_number(
   block_size: int | None = None,
   classifier: bool = True,
 ) -> proxy.Proxy:
-  """Return the condition number of the kernel; lower is better.
-
-  Args:
-    network: the network; one with an attribute `track` for frozen norm.
-    batch: `dict(image=f32[N, H, W, C])`.
-    norm: 'batch' or 'frozen', see `ntk.kernel`.
-    block_size: examples differentiated at once; bounds the memory.
-    classifier: whether its weights count: yes in TE-NAS, no in Mok et al.
-
-  Returns:
-    The proxy.
-
-  References:
-    Chen et al., TE-NAS, 2021, https://arxiv.org/abs/2102.11535, section 3.1.
-  """
-  return _of_kernel(
-    kernel_metrics.condition_number,
-    network,
-    batch['image'],
-    norm,
-    block_size,
-    classifier,
-    sign=-1,
-    failure=1e5,
-    paper=_TE_NAS,
-  )
+  """Return the condition number alone, see `kernel_scores`; lower is better."""
+  scores = kernel_scores(network, batch, norm, block_size, classifier)
+  return scores.proxies['condition_number']
 
 
 def kernel_norm(
@@ -108,31 +114,8 @@ def kernel_norm(
   norm: str = 'batch',
   block_size: int | None = None,
 ) -> proxy.Proxy:
-  """Return the Frobenius norm of the kernel.
-
-  Args:
-    network: the network; one with an attribute `track` for frozen norm.
-    batch: `dict(image=f32[N, H, W, C])`.
-    norm: 'batch' or 'frozen', see `ntk.kernel`.
-    block_size: examples differentiated at once; bounds the memory.
-
-  Returns:
-    The proxy.
-
-  References:
-    Mok et al., 2022, https://arxiv.org/abs/2203.14577.
-  """
-  return _of_kernel(
-    jnp.linalg.norm,
-    network,
-    batch['image'],
-    norm,
-    block_size,
-    classifier=False,
-    sign=1,
-    failure=jnp.nan,
-    paper=_LGA,
-  )
+  """Return the Frobenius norm alone, see `kernel_scores`."""
+  return kernel_scores(network, batch, norm, block_size).proxies['norm']
 
 
 def label_alignment(
@@ -141,31 +124,9 @@ def label_alignment(
   norm: str = 'batch',
   block_size: int | None = None,
 ) -> proxy.Proxy:
-  """Return the alignment of the kernel with the labels, LGA.
-
-  Args:
-    network: the network; one with an attribute `track` for frozen norm.
-    batch: `dict(image=f32[N, H, W, C], label=i32[N])`.
-    norm: 'batch' or 'frozen', see `ntk.kernel`.
-    block_size: examples differentiated at once; bounds the memory.
-
-  Returns:
-    The proxy.
-
-  References:
-    Mok et al., 2022, https://arxiv.org/abs/2203.14577.
-  """
-  return _of_kernel(
-    lambda kernel: kernel_metrics.label_alignment(kernel, batch['label']),
-    network,
-    batch['image'],
-    norm,
-    block_size,
-    classifier=False,
-    sign=1,
-    failure=1e-4,
-    paper=_LGA,
-  )
+  """Return the alignment of the kernel with the labels, see `kernel_scores`."""
+  scores = kernel_scores(network, batch, norm, block_size)
+  return scores.proxies['label_alignment']
 
 
 def kernel_mean(network: Any, batch: Batch, norm: str = 'batch') -> proxy.Proxy:
@@ -185,13 +146,14 @@ def kernel_mean(network: Any, batch: Batch, norm: str = 'batch') -> proxy.Proxy:
     Mok et al., 2022, https://arxiv.org/abs/2203.14577.
   """
   image = batch['image']
-  tracked = proxy.tracking(network) if norm == 'frozen' else network
+  network = proxy.tracking(network) if norm == 'frozen' else network
 
   def raw(key, variables, arch):
     del key
-    f, params = ntk.outputs(tracked, variables, arch, norm, ntk.is_weight)
+    f, params = ntk.outputs(network, variables, arch, norm, ntk.is_weight)
     gradient = jax.grad(lambda p: f(p, image).sum())(params)
     squares = jax.tree.map(lambda leaf: jnp.sum(leaf**2), gradient)
     return sum(jax.tree.leaves(squares)) / len(image) ** 2
 
-  return _proxy(network, image, norm, raw, 1, jnp.nan, _LGA)
+  init = proxy.initializer(network, image)
+  return proxy.Proxy(init, raw, **attributes('mean', norm))

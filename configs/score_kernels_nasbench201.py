@@ -1,0 +1,131 @@
+r"""What kernels say of NAS-Bench-201 cells after 0 to 3 epochs of training.
+
+J. Mok et al., Demystifying the Neural Tangent Kernel from a Practical
+Perspective, 2022, section 5: the alignment with the labels (LGA), mean, norm
+and condition number of the kernel of held-out training images, and how far the
+kernel has moved, against the benchmark's accuracies after full training; the
+accuracy on the same held-out images is beside them. Scaled down: 8 channels,
+one cell a stage (paper: 16 and 5), epochs of 50 batches of 64 CIFAR-10 images
+(paper: 49 of 1,024), without augmentation, kernels of 64 images (paper: 256).
+
+  python -m experiments.score --config=configs/score_kernels_nasbench201.py \
+      --workdir=runs/kernels
+
+Needs the compact CIFAR-10 and the table under `$NASJAX_DATA_DIR`. Options come
+after a colon, separated by commas: `num`, how many random cells (default 200),
+`norm`, 'frozen' (trained running statistics, default) or 'batch', and `quick`:
+digits, a tiny network, 6 cells, a planted accuracy.
+"""
+
+import ml_collections
+
+from configs import score_nasbench201 as score
+from nasjax.estimators import kernel_tracking, training, zero_cost
+
+_RATE = dict(learning_rate=0.025, momentum=0.9, weight_decay=3e-4)
+
+
+def along_training(
+  network, batch, batches, steps_per_epoch: int, num_epochs: int, norm: str
+) -> zero_cost.Joint:
+  """Return the scores of kernels along a training at a constant rate.
+
+  Args:
+    network: the network.
+    batch: held-out images of the kernels.
+    batches: `(key, t) -> batch` of the training split.
+    steps_per_epoch: updates between two kernels.
+    num_epochs: the last of them.
+    norm: of the kernels.
+
+  Returns:
+    The scores.
+  """
+  network = network.clone(track=True)
+  trainer = training.train_child(
+    network,
+    batch['image'].shape[1:],
+    num_steps=1,
+    constant=True,
+    max_norm=None,
+    **_RATE,
+  )
+  return kernel_tracking.along_training(
+    network, batch, trainer, batches, steps_per_epoch, num_epochs, norm
+  )
+
+
+def parse(arg: str) -> dict:
+  """Return the options, see the head of this file.
+
+  Args:
+    arg: 'quick', or 'name=value' pairs, separated by commas.
+
+  Returns:
+    Dict of num, norm and quick.
+
+  Raises:
+    ValueError: for an unknown name or value.
+  """
+  words = [word for word in arg.split(',') if word]
+  options = dict(num=200, norm='frozen', quick='quick' in words)
+  for word in words:
+    name, _, value = word.partition('=')
+    if name == 'num' and value.isdigit():
+      options['num'] = int(value)
+    elif name == 'norm' and value in ('frozen', 'batch'):
+      options['norm'] = value
+    elif word != 'quick':
+      raise ValueError(
+        f'Unknown option {word!r}. Known: num=<integer>, norm=frozen, '
+        'norm=batch, quick.'
+      )
+  return options
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Return the config.
+
+  Args:
+    arg: options, see the head of this file.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for an unknown option or value.
+  """
+  options = parse(arg)
+  quick = options['quick']
+  num = 6 if quick else options['num']
+  base = 'quick,' if quick else ''
+  config = score.get_config(f'{base}population=random,num={num}')
+  config.chunk_size = 3 if quick else 10
+  config.network.update(
+    channels=2 if quick else 8,
+    cells_per_stage=1,
+    num_stages=1 if quick else 3,
+    unroll=False,
+  )
+  del config.batch
+  config.proxies = ml_collections.ConfigDict(
+    dict(
+      after=dict(
+        name='configs.score_kernels_nasbench201:along_training',
+        batch=dict(
+          name='data.fixed.first',
+          dataset='@data.valid',
+          num_images=8 if quick else 64,
+        ),
+        batches=dict(
+          name='data.streams.batches',
+          dataset='@data.train',
+          batch_size=8 if quick else 64,
+        ),
+        steps_per_epoch=2 if quick else 50,
+        num_epochs=1 if quick else 3,
+        norm=options['norm'],
+      )
+    )
+  )
+  return config
