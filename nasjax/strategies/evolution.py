@@ -76,11 +76,10 @@ def regularized_evolution(
     )
 
   def init(key):
-    sample_key, first_key = jax.random.split(key) if first else (key, key)
     return State(
-      archive.create(space.sample(sample_key), population),
+      archive.create(space.sample(key), population),
       jnp.int32(0),
-      first(first_key) if first else (),
+      first(jax.random.fold_in(key, 1)) if first else (),
     )
 
   def ask(key, state):
