@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nasjax import choice
-from nasjax.networks import cell, operations
+from nasjax.networks import cell, nasbench201, operations
+from nasjax.spaces import nasbench201 as cells
 
 NAMES = ('none', 'skip_connect', 'max_pool_3x3', 'nor_conv_1x1')
 # Two inputs, two nodes, as in DARTS.
@@ -157,6 +158,57 @@ def test_nodes_without_edges_are_zero_in_all_forms():
   for nodes in run(jnp.array(none)):
     assert nodes.shape == (2, 4, 3, 3, CHANNELS)
     np.testing.assert_array_equal(nodes, 0)
+
+
+@pytest.mark.parametrize('unroll', [False, True])
+@pytest.mark.parametrize(
+  'arch',
+  [
+    (0, 1, 2, 3, 3, 1),  # node 1 has no input
+    (3, 0, 0, 0, 1, 3),  # node 2 has none
+    (0, 0, 2, 0, 0, 3),  # no path: nothing but biases
+  ],
+)
+def test_edges_of_a_node_without_input_add_their_bias_in_all_forms(
+  arch, unroll
+):
+  site = operations.Site(CHANNELS, affine=True, pool_norm=False)
+  module = cell.Cell(
+    operations.resolve(cells.OPERATIONS), nasbench201.EDGES, 1, site, unroll
+  )
+  inputs = _inputs(1)
+  plain = _init(module, len(arch), inputs)
+  keys = iter(jax.random.split(jax.random.key(3), 10))
+  biased = jax.tree.map_with_path(
+    lambda path, leaf: (
+      jax.random.normal(next(keys), leaf.shape)
+      if path[-1].key == 'bias'
+      else leaf
+    ),
+    plain,
+  )
+  # What the static form owns where it is initialised so.
+  own = {
+    f'edge_{e}': jax.tree.map(
+      lambda leaf, e=e: leaf[e], {name: biased['params']['edges_0'][name]}
+    )
+    for e, name in enumerate(cells.OPERATIONS[k] for k in arch)
+    if name.startswith('nor_conv')
+  }
+
+  @jax.jit
+  def run(choices):
+    return (
+      module.apply(biased, arch, inputs),
+      module.apply({'params': own}, arch, inputs),
+      module.apply(biased, choices, inputs),
+      module.apply(plain, choices, inputs),
+    )
+
+  static, alone, index, without = run(jnp.array(arch))
+  _assert_close(static, index)
+  _assert_close(alone, index)
+  assert np.abs(index - without)[-1].max() > 0.1
 
 
 # Running statistics.
