@@ -209,3 +209,21 @@ def per_row(row: Mapping[str, Any], num_rows: int) -> dict[str, np.ndarray]:
     for key, value in row.items()
     if np.shape(value) == (num_rows,)
   }
+
+
+def mean_and_std(values: Any, ddof: int = 0) -> tuple[float, float]:
+  """Return mean and standard deviation of numbers that may be infinite.
+
+  None is left out: of -inf and 1 the mean is -inf and the deviation NaN.
+
+  Args:
+    values: one or more numbers.
+    ddof: what is subtracted from their number in the variance.
+
+  Returns:
+    The two; the deviation of a single finite number is zero.
+  """
+  values = np.asarray(values)
+  with np.errstate(invalid='ignore'):  # inf - inf is NaN, as it should be
+    ddof = min(ddof, values.size - 1)
+    return float(np.mean(values)), float(np.std(values, ddof=ddof))

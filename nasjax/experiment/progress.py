@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from nasjax.experiment import metrics
+
 
 def duration(seconds: float) -> str:
   """Return a time span for people.
@@ -56,8 +58,12 @@ def values(row: Mapping[str, Any], limit: int = 4) -> str:
   words = []
   for key in names[:limit]:
     value = np.asarray(row[key], float)
-    spread = f'±{value.std():.2g}' if value.size > 1 else ''
-    words.append(f'{key} {value.mean():.4g}{spread}' if value.size else key)
+    if not value.size:
+      words.append(key)
+      continue
+    mean, std = metrics.mean_and_std(value)
+    spread = f'±{std:.2g}' if value.size > 1 else ''
+    words.append(f'{key} {mean:.4g}{spread}')
   return '  '.join(words)
 
 

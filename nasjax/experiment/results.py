@@ -43,10 +43,11 @@ def difference(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
 
   Returns:
     Dict of 'difference', 'low' and 'high'; the interval is NaN for groups of
-    fewer than two, and a point when neither group has a spread.
+    fewer than two or with a value that is not finite, and a point when neither
+    group has a spread.
   """
-  delta = float(np.mean(a) - np.mean(b))
-  if min(len(a), len(b)) < 2:
+  delta = metrics.mean_and_std(a)[0] - metrics.mean_and_std(b)[0]
+  if min(len(a), len(b)) < 2 or not np.all(np.isfinite([*a, *b])):
     return {'difference': delta, 'low': math.nan, 'high': math.nan}
   if np.ptp(a) == 0 and np.ptp(b) == 0:
     return {'difference': delta, 'low': delta, 'high': delta}
@@ -66,13 +67,26 @@ def _group_means(rows, column):
       networks = groups.setdefault(row['name'], {})
       networks.setdefault(row.get('seed'), []).append(row[column])
   return {
-    name: [float(np.mean(v)) for v in networks.values()]
+    name: [metrics.mean_and_std(v)[0] for v in networks.values()]
     for name, networks in groups.items()
+  }
+
+
+def _describe(values):
+  mean, std = metrics.mean_and_std(values, ddof=1)
+  return {
+    'mean': mean,
+    'std': std,
+    'min': float(np.min(values)),  # NaN if one is
+    'max': float(np.max(values)),
+    'n': len(values),
   }
 
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
   """Return mean and spread by group, and the found minus the random ones.
+
+  Values that are not finite count as such, see `metrics.mean_and_std`.
 
   Args:
     rows: one a trained network, with 'name' (group), 'seed' and numbers.
@@ -87,16 +101,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     if column in _LABELS:
       continue
     groups = _group_means(rows, column)
-    summary[column] = {
-      name: {
-        'mean': np.mean(v),
-        'std': np.std(v, ddof=1) if v[1:] else 0.0,
-        'min': min(v),
-        'max': max(v),
-        'n': len(v),
-      }
-      for name, v in groups.items()
-    }
+    summary[column] = {name: _describe(v) for name, v in groups.items()}
     if {'found', 'random'} <= groups.keys():
       summary[column]['found - random'] = difference(
         groups['found'], groups['random']
@@ -125,6 +130,15 @@ def grid(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
   )
 
 
+def _interval(found):
+  """The interval of a difference, or why there is none."""
+  if not math.isfinite(found['difference']):
+    return 'no interval of values that are not finite'
+  if not math.isfinite(found['low']):
+    return 'too few networks for an interval'
+  return f'95 % CI {show(found["low"])} to {show(found["high"])} (Welch)'
+
+
 def summary_lines(summary: Mapping[str, Any]) -> list[list[Any]]:
   """Return the summary as the lines of a table.
 
@@ -149,7 +163,6 @@ def summary_lines(summary: Mapping[str, Any]) -> list[list[Any]]:
           ]
         )
       else:
-        known = math.isfinite(s['low'])
         lines.append(
           [
             column,
@@ -157,9 +170,7 @@ def summary_lines(summary: Mapping[str, Any]) -> list[list[Any]]:
             show(s['difference']),
             '',
             '',
-            f'95 % CI {show(s["low"])} to {show(s["high"])} (Welch)'
-            if known
-            else 'too few networks for an interval',
+            _interval(s),
           ]
         )
   return lines

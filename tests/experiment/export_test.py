@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 
 from absl.testing import absltest, parameterized
 import jax
@@ -140,7 +141,7 @@ class DrawingTest(parameterized.TestCase):
     self.assertGreater(len(plots.png(plots.curves(rows, ['x', 'y']))), 1000)
 
 
-class ResultsTest(absltest.TestCase):
+class ResultsTest(parameterized.TestCase):
   def test_interval_is_that_of_welch(self):
     a, b = [0.9, 0.92, 0.95, 0.91], [0.8, 0.7, 0.9]
     found = results.difference(a, b)
@@ -162,6 +163,41 @@ class ResultsTest(absltest.TestCase):
       for r in range(4)
     ]
     self.assertEqual(results.summarise(rows)['acc']['found']['n'], 3)
+
+  @parameterized.parameters(
+    ([-math.inf, 2.0, 3.0], -math.inf, -math.inf, 3.0, -math.inf),
+    ([-math.inf, -math.inf], -math.inf, -math.inf, -math.inf, -math.inf),
+    ([math.inf, -math.inf], math.nan, -math.inf, math.inf, math.nan),
+    ([1.0, math.nan], math.nan, math.nan, math.nan, math.nan),
+    ([-math.inf], -math.inf, -math.inf, -math.inf, -math.inf),
+  )
+  def test_values_that_are_not_finite_are_shown_as_such_without_a_warning(
+    self, values, mean, lowest, highest, difference
+  ):
+    rows = [dict(name='found', seed=i, x=v) for i, v in enumerate(values)]
+    rows += [dict(name='random', seed=i, x=v) for i, v in enumerate([1.0, 3.0])]
+    with warnings.catch_warnings():
+      warnings.simplefilter('error')
+      summary = results.summarise(rows)
+      text = results.text(rows, summary)
+      line = progress.line('search', 1, 2, 1.0, {'x': values})
+    found = summary['x']['found']
+    expected = dict(
+      mean=mean, std=math.nan, min=lowest, max=highest, n=len(values)
+    )
+    np.testing.assert_equal(found, expected)
+    np.testing.assert_equal(
+      summary['x']['found - random'],
+      dict(difference=difference, low=math.nan, high=math.nan),
+    )
+    self.assertIn('no interval of values that are not finite', text)
+    self.assertIn(f'x {mean}' + '±nan' * (len(values) > 1), line)
+
+  def test_an_infinite_score_on_both_sides_has_no_difference(self):
+    with warnings.catch_warnings():
+      warnings.simplefilter('error')
+      found = results.difference([-math.inf, 1.0], [-math.inf, 2.0])
+    self.assertTrue(all(map(math.isnan, found.values())))
 
   def test_durations_and_rates_are_for_people(self):
     spans = [progress.duration(s) for s in (42, 185, 7620, 273600, math.inf)]
