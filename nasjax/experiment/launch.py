@@ -1,14 +1,15 @@
-"""What the launchers share: JAX set up in time, mistakes without noise."""
+"""What the launchers share: flags, JAX in time, mistakes without noise."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import os
 import pathlib
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
-from absl import flags, logging
+from absl import app, flags, logging
 import jax
+from ml_collections import config_flags
 
 from nasjax.experiment import (
   checkpoint,
@@ -18,11 +19,92 @@ from nasjax.experiment import (
   names,
   phases,
   results,
+  status,
 )
 from nasjax.experiment import job as job_lib
 
 _DEVICE_FLAG = '--xla_force_host_platform_device_count'
 CACHE_DIR = '~/.cache/nasjax/xla'
+
+# Flags belong to the launcher that asks for them: its --help shows them.
+flags.disclaim_key_flags()
+
+
+class Flags(NamedTuple):
+  """What a launcher of jobs is told."""
+
+  config: flags.FlagHolder
+  workdir: flags.FlagHolder
+  cache_dir: flags.FlagHolder
+  status: flags.FlagHolder | None  # None where there is no such flag
+
+
+def define_flags(has_status: bool = True) -> Flags:
+  """Define the flags of a launcher of jobs; call it where modules are loaded.
+
+  Args:
+    has_status: whether the launcher tells how a run is doing; the config may
+      then be left out.
+
+  Returns:
+    Holders of their values, which are known when the program runs.
+  """
+  given = Flags(
+    config_flags.DEFINE_config_file(
+      'config',
+      None,
+      'A file with get_config(); options after a colon.',
+      # What the file leaves out may be given; `prepare` names what is unknown.
+      lock_config=False,
+      accept_new_attributes=True,
+    ),
+    flags.DEFINE_string(
+      'workdir', None, 'The run folder: new, empty, or of the same config.'
+    ),
+    flags.DEFINE_string(
+      'cache_dir',
+      None,
+      "Folder for compiled programs, '' for none (default: "
+      f'$JAX_COMPILATION_CACHE_DIR or {CACHE_DIR}).',
+    ),
+    flags.DEFINE_bool(
+      'status', False, 'Say how the run in the folder is doing, and end.'
+    )
+    if has_status
+    else None,
+  )
+  flags.mark_flags_as_required(['workdir'] + ['config'] * (not has_status))
+  return given
+
+
+def run(
+  given: Flags,
+  prepare: Callable[[Any, str], Any],
+  finish: Callable[[Any], None],
+) -> None:
+  """Be the program: do what the command line says.
+
+  Args:
+    given: from `define_flags`.
+    prepare: `(config, workdir) -> job`, whose ValueErrors are mistakes of the
+      user.
+    finish: runs the job and prints its results.
+  """
+
+  def main(argv):
+    if len(argv) > 1:
+      raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+    with clear_errors():
+      if given.status is not None and given.status.value:
+        print(status.status(given.workdir.value))
+        return
+      if given.config.value is None:
+        raise app.UsageError('Flag --config is needed.')
+      set_up_jax(given.cache_dir.value)
+      job = prepare(given.config.value, given.workdir.value)
+    finish(job)
+
+  app.run(main, flags_parser=parse_flags)
 
 
 def set_up_jax(cache_dir: str | None = None) -> None:

@@ -70,6 +70,17 @@ class LaunchTest(parameterized.TestCase):
     self.assertEqual(wrong.stderr.count('\n'), 1, wrong.stderr)
     self.assertFalse(workdir.exists())
 
+  @parameterized.parameters(
+    ('search', 'Runs the job', ('workdir', 'config', 'status', 'sweep_index')),
+    ('train', 'Trains architectures', ('workdir', 'config', 'spec')),
+  )
+  def test_help_shows_the_head_and_all_flags(self, launcher, head, flags):
+    shown = _run(launcher, '--help').stdout
+    self.assertStartsWith(shown, head)
+    for flag in (*flags, 'cache_dir'):
+      self.assertRegex(shown, rf'(?m)^  --(\[no\])?{flag}: ')
+    self.assertEqual('status: ' in shown, 'status' in flags)
+
   def test_a_point_of_the_sweep_changes_the_config(self):
     config = config_file.get_config('quick')
     launch.apply_sweep(config, config_file.sweep(), 3)
