@@ -17,6 +17,7 @@ Hundreds of searches are cheaper from the scores of the whole space:
 import ml_collections
 
 from configs import random_search_nasbench201 as random_search
+from nasjax.data import arrays, cifar10
 
 
 def score(quick: bool) -> dict:
@@ -42,14 +43,12 @@ def score(quick: bool) -> dict:
   )
 
 
-def images(quick: bool):
+def images(quick: bool) -> arrays.Dataset:
   """Return the training images that steer the search.
 
   Args:
     quick: whether they are digits.
   """
-  from nasjax.data import arrays, cifar10
-
   data = arrays.digits() if quick else cifar10.load_cifar10()
   return data['train']
 

@@ -17,6 +17,7 @@ import ml_collections
 
 from configs import naswot_nasbench201
 from configs import random_search_nasbench201 as random_search
+from nasjax.data import fixed
 from nasjax.types import Batch
 
 
@@ -32,8 +33,6 @@ def patches(quick: bool, num: int, size: int = 3, seed: int = 0) -> Batch:
   Returns:
     `dict(image=f32[num, size, size, 1])`.
   """
-  from nasjax.data import fixed
-
   dataset = naswot_nasbench201.images(quick)
   batch = fixed.first(dataset, min(num, len(dataset.labels)))['image']
   keys = jax.random.split(jax.random.key(seed), 4)
