@@ -1,8 +1,8 @@
 r"""LGA on digits: evolution on the alignment of kernels after a few steps.
 
 J. Mok et al., Demystifying the Neural Tangent Kernel from a Practical
-Perspective, 2022: NAS-Bench-201 cells in a small network (8 channels, one cell a
-stage) are trained on half of the digits for two epochs of SGD at a constant
+Perspective, 2022: NAS-Bench-201 cells in a small network (8 channels, one cell
+a stage) are trained on half of the digits for two epochs of SGD at a constant
 rate (batches of 64, not 1,024), then the kernel of 64 held-out digits is
 aligned with their labels. The fittest cell is reported with its size, beside
 random ones.
@@ -10,9 +10,36 @@ random ones.
   python -m experiments.search --config=configs/lga_digits.py --workdir=runs/lga
 """
 
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
 import ml_collections
 
-from configs import random_search_nasbench201 as random_search
+from nasjax.networks import NasBench201, cost
+from nasjax.spaces import nasbench201
+from nasjax.types import Arch
+
+_INPUT_SHAPE = (8, 8, 1)
+
+
+def num_params(network: NasBench201) -> Callable[[Arch], jax.Array]:
+  """Return `(arch) -> f32[]`, the number of weights of a network for digits.
+
+  The closed form of the space is that of three stages and of colour images.
+
+  Args:
+    network: with one cell a stage; the architecture is an index.
+  """
+  image = jnp.zeros((1, *_INPUT_SHAPE))
+  num_edges = len(nasbench201.SOURCES)
+  totals = [
+    cost.count(network, {'op': (op,) * num_edges}, image).params
+    for op in range(len(nasbench201.OPERATIONS))
+  ]
+  none = totals[nasbench201.OPERATIONS.index('none')]
+  of_edge = (jnp.asarray(totals, jnp.float32) - none) / num_edges
+  return lambda arch: none + jnp.sum(of_edge[arch['op']])
 
 
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
@@ -30,41 +57,40 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   if arg not in ('', 'quick'):
     raise ValueError(f'Unknown option {arg!r}. Known: quick.')
   quick = arg == 'quick'
-  config = random_search.get_config('quick')
-  del config['estimator'], config['describe']
-  config.num_seeds = 1
-  config.seed_batch_size = None
-  config.num_steps = 4 if quick else 100
-  config.eval_every = 2 if quick else 10
-  config.data = dict(name='data.arrays.digits')
-  config.network = dict(
-    name='networks.nasbench201.NasBench201',
-    channels=2 if quick else 8,
-    cells_per_stage=1,
-    num_stages=1 if quick else 3,
-  )
-  config.search = ml_collections.ConfigDict(
+  return ml_collections.ConfigDict(
     dict(
-      name='systems.lga.lga',
-      batches=dict(
-        name='data.streams.batches',
-        dataset='@data.train',
-        batch_size=16 if quick else 64,
+      seed=0,
+      num_seeds=1,
+      num_steps=4 if quick else 100,
+      eval_every=2 if quick else 10,
+      num_random=8,
+      data=dict(name='data.arrays.digits'),
+      space=dict(name='spaces.nasbench201.nasbench201'),
+      network=dict(
+        name='networks.nasbench201.NasBench201',
+        channels=2 if quick else 8,
+        cells_per_stage=1,
+        num_stages=1 if quick else 3,
       ),
-      valid=dict(
-        name='data.fixed.first',
-        dataset='@data.valid',
-        num_images=8 if quick else 64,
+      search=dict(
+        name='systems.lga.lga',
+        batches=dict(
+          name='data.streams.batches',
+          dataset='@data.train',
+          batch_size=16 if quick else 64,
+        ),
+        valid=dict(
+          name='data.fixed.first',
+          dataset='@data.valid',
+          num_images=8 if quick else 64,
+        ),
+        num_train_steps=2 if quick else 20,
+        population=3 if quick else 20,
+        tournament=2 if quick else 5,
       ),
-      num_train_steps=2 if quick else 20,
-      population=3 if quick else 20,
-      tournament=2 if quick else 5,
+      describe=dict(params=dict(name='configs.lga_digits:num_params')),
     )
   )
-  config.describe = dict(
-    params=dict(function='spaces.nasbench201.num_params', channels=8, cells=1)
-  )
-  return config
 
 
 def sweep() -> list[dict]:

@@ -4,9 +4,13 @@ import importlib
 import json
 import pathlib
 
+import jax.numpy as jnp
 import pytest
 
+from configs import lga_digits
 from nasjax import experiment
+from nasjax.networks import NasBench201
+from nasjax.spaces import nasbench201
 
 _CONFIGS = sorted(
   path.stem
@@ -57,3 +61,17 @@ def test_networks_for_images_of_another_shape_are_refused(tmp_path):
   with pytest.raises(ValueError, match=r'\(8, 8, 3\), but .* \(8, 8, 1\)'):
     experiment.prepare(config, tmp_path / 'run')
   assert not (tmp_path / 'run').exists()
+
+
+def test_weights_of_networks_for_digits_are_counted_on_the_network():
+  config = lga_digits.get_config()
+  settings = {k: v for k, v in config.network.items() if k != 'name'}
+  num_params = lga_digits.num_params(NasBench201(**settings))
+  for op in ([0, 1, 2, 3, 4, 3], [0] * 6):
+    arch = {'op': jnp.array(op)}
+    of_colour_images = nasbench201.num_params(arch, channels=8, cells=1)
+    # The stem sees one channel, not three.
+    assert num_params(arch) == of_colour_images - 2 * 9 * 8
+  tiny = lga_digits.num_params(NasBench201(channels=2, num_stages=1))
+  # Stem, norms of stem and end, classifier.
+  assert tiny({'op': jnp.zeros(6, int)}) == 18 + 4 + 4 + 30
