@@ -12,7 +12,6 @@ with other programs they wait nearly all of the time.
 """
 
 import argparse
-import random
 import sys
 
 import jax
@@ -51,13 +50,6 @@ _HEAD = (
 )
 
 
-def _random_archs(count):
-  """Draw cells as strings of six digits, one an edge."""
-  generator = random.Random(0)
-  digit = lambda: str(generator.randrange(5))
-  return [''.join(digit() for _ in range(6)) for _ in range(count)]
-
-
 def _program(options):
   """Return a jitted function from `(keys, archs)` to the last losses."""
   network = NasBench201(
@@ -86,9 +78,8 @@ def _program(options):
 
 def _work(options):
   """Be the worker that runs nasjax."""
-  choices = [[int(digit) for digit in arch] for arch in options.worker_archs]
-  archs = {'op': jnp.array(choices)}
-  pairs = (jax.random.split(jax.random.key(1), len(choices)), archs)
+  archs = {'op': jnp.array(options.archs)}
+  pairs = (jax.random.split(jax.random.key(1), len(options.archs)), archs)
   program, facts = measure.build(_program(options), pairs)
   run = lambda: jax.block_until_ready(program(pairs))
   run()
@@ -96,14 +87,14 @@ def _work(options):
 
 
 def _contestants(options):
-  archs = f'--archs={",".join(_random_archs(options.networks))}'
-  sizes = [f'--{name}={getattr(options, name)}' for name in _SIZES]
+  archs = f'--archs={",".join(measure.random_cells(options.networks))}'
+  sizes = measure.forward(options, _SIZES)
   for devices in (1, 2):
-    yield measure.start(
+    yield measure.start_nasjax(
       f'nasjax, {devices} device{"s" * (devices > 1)}',
-      [sys.executable, '-m', 'benchmarks.many_networks', archs, *sizes],
-      JAX_PLATFORMS='cpu',
-      XLA_FLAGS=f'--xla_force_host_platform_device_count={devices}',
+      'benchmarks.many_networks',
+      [archs, *sizes],
+      devices,
     )
   if options.peer_python is None:
     return
@@ -145,20 +136,12 @@ def _rows(results, networks):
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument('--peer_python', help='interpreter that has PyTorch')
-  parser.add_argument('--networks', type=int, default=32)
-  parser.add_argument('--repetitions', type=int, default=3)
+  parser = measure.parser(__doc__, _SIZES, networks=32, repetitions=3)
   parser.add_argument(
-    '--archs',
-    dest='worker_archs',
-    type=lambda text: text.split(','),
-    help=argparse.SUPPRESS,
+    '--archs', type=measure.read_cells, help=argparse.SUPPRESS
   )
-  for name, default in _SIZES.items():
-    parser.add_argument(f'--{name}', type=int, default=default)
   options = parser.parse_args()
-  if options.worker_archs:
+  if options.archs:
     _work(options)
     return
   print(measure.load(), file=sys.stderr)

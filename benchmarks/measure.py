@@ -5,10 +5,12 @@ the other, so that a change of the machine's load meets all of them. This file
 needs the standard library alone: peers import it where there is no JAX.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import json
 import os
 import platform
+import random
 import resource
 import statistics
 import subprocess
@@ -26,6 +28,44 @@ class Contestant(NamedTuple):
   name: str
   process: subprocess.Popen
   facts: dict[str, Any]  # what it told about its start
+
+
+def parser(
+  head: str, sizes: Mapping[str, int], networks: int, repetitions: int
+) -> argparse.ArgumentParser:
+  """Return a parser of the flags that races of networks share.
+
+  The first line of the head is shown; all numbers are defaults.
+  """
+  flags = argparse.ArgumentParser(description=head.splitlines()[0])
+  flags.add_argument('--peer_python', help='interpreter that has PyTorch')
+  counts = {'networks': networks, 'repetitions': repetitions}
+  for name, default in {**counts, **sizes}.items():
+    flags.add_argument(f'--{name}', type=int, default=default)
+  return flags
+
+
+def forward(options: argparse.Namespace, names: Iterable[str]) -> list[str]:
+  """Return the flags that hand some options over to a worker."""
+  values = {name: getattr(options, name) for name in names}
+  return [
+    f'--{"" if value else "no-"}{name}'
+    if isinstance(value, bool)
+    else f'--{name}={value}'
+    for name, value in values.items()
+  ]
+
+
+def random_cells(count: int) -> list[str]:
+  """Draw cells of NAS-Bench-201, strings of six digits, one an edge."""
+  generator = random.Random(0)
+  digit = lambda: str(generator.randrange(5))
+  return [''.join(digit() for _ in range(6)) for _ in range(count)]
+
+
+def read_cells(text: str) -> list[list[int]]:
+  """Return the choices of cells that are separated by commas."""
+  return [[int(digit) for digit in cell] for cell in text.split(',')]
 
 
 def peak_memory() -> float:
@@ -117,6 +157,18 @@ def start(name: str, command: Sequence[str], **environment: str) -> Contestant:
   return Contestant(name, process, _answer(name, process))
 
 
+def start_nasjax(
+  name: str, module: str, flags: Sequence[str], devices: int = 1
+) -> Contestant:
+  """Start a module as a worker on some devices of the host, see `start`."""
+  return start(
+    name,
+    [sys.executable, '-m', module, *flags],
+    JAX_PLATFORMS='cpu',
+    XLA_FLAGS=f'--xla_force_host_platform_device_count={devices}',
+  )
+
+
 def race(
   contestants: Sequence[Contestant], repetitions: int
 ) -> list[dict[str, Any]]:
@@ -181,11 +233,9 @@ def interleave(
 def _cell(value):
   if value is None:
     return ''
-  return (
-    f'{value:.3g}'
-    if isinstance(value, float) and value < 100
-    else (f'{value:.0f}' if isinstance(value, float) else str(value))
-  )
+  if not isinstance(value, float):
+    return str(value)
+  return f'{value:.3g}' if value < 100 else f'{value:.0f}'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -21,7 +21,6 @@ wait nearly all of the time.
 
 import argparse
 import math
-import random
 import sys
 
 import jax
@@ -68,13 +67,6 @@ _SCORES_HEAD = (
 )
 
 
-def _random_archs(count):
-  """Draw cells as strings of six digits, one an edge."""
-  generator = random.Random(0)
-  digit = lambda: str(generator.randrange(5))
-  return [''.join(digit() for _ in range(6)) for _ in range(count)]
-
-
 def _program(options, count):
   """Return a jitted function from `(keys, archs)` to the scores."""
   network = NasBench201(
@@ -96,9 +88,8 @@ def _program(options, count):
 
 def _work(options):
   """Be the worker that runs nasjax."""
-  choices = [[int(digit) for digit in arch] for arch in options.worker_archs]
-  archs = {'op': jnp.array(choices)}
-  pairs = (jax.random.split(jax.random.key(1), len(choices)), archs)
+  archs = {'op': jnp.array(options.archs)}
+  pairs = (jax.random.split(jax.random.key(1), len(options.archs)), archs)
   timed, *others = options.counts.split(',')
   program, facts = measure.build(_program(options, timed), pairs)
   scores = {timed: program(pairs).tolist()}
@@ -110,23 +101,15 @@ def _work(options):
 
 
 def _contestants(options):
-  archs = f'--archs={",".join(_random_archs(options.networks))}'
-  sizes = [f'--{name}={getattr(options, name)}' for name in _SIZES]
-  unroll = '--unroll' if options.unroll else '--no-unroll'
+  archs = f'--archs={",".join(measure.random_cells(options.networks))}'
+  sizes = measure.forward(options, _SIZES)
+  ours = [archs, *sizes, *measure.forward(options, ['unroll'])]
   for devices, counts in _OURS:
-    yield measure.start(
+    yield measure.start_nasjax(
       f'nasjax, {devices} device{"s" * (devices > 1)}',
-      [
-        sys.executable,
-        '-m',
-        'benchmarks.naswot',
-        archs,
-        f'--counts={counts}',
-        unroll,
-        *sizes,
-      ],
-      JAX_PLATFORMS='cpu',
-      XLA_FLAGS=f'--xla_force_host_platform_device_count={devices}',
+      'benchmarks.naswot',
+      [*ours, f'--counts={counts}'],
+      devices,
     )
   if options.peer is None:
     return
@@ -206,13 +189,10 @@ def _score_rows(archs, results):
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = measure.parser(__doc__, _SIZES, networks=16, repetitions=5)
   parser.add_argument(
     '--peer', help='checkout of github.com/BayesWatch/nas-without-training'
   )
-  parser.add_argument('--peer_python', help='interpreter that has PyTorch')
-  parser.add_argument('--networks', type=int, default=16)
-  parser.add_argument('--repetitions', type=int, default=5)
   parser.add_argument(
     '--unroll',
     action=argparse.BooleanOptionalAction,
@@ -221,22 +201,17 @@ def main():
   )
   parser.add_argument('--counts', help=argparse.SUPPRESS)
   parser.add_argument(
-    '--archs',
-    dest='worker_archs',
-    type=lambda text: text.split(','),
-    help=argparse.SUPPRESS,
+    '--archs', type=measure.read_cells, help=argparse.SUPPRESS
   )
-  for name, default in _SIZES.items():
-    parser.add_argument(f'--{name}', type=int, default=default)
   options = parser.parse_args()
-  if options.worker_archs:
+  if options.archs:
     _work(options)
     return
   print(measure.load(), file=sys.stderr)
   results = measure.race(list(_contestants(options)), options.repetitions)
   print(measure.table(_HEAD, _rows(results, options.networks)))
   if options.peer is not None:
-    archs = _random_archs(options.networks)
+    archs = measure.random_cells(options.networks)
     print()
     print(measure.table(_SCORES_HEAD, _score_rows(archs, results)))
 

@@ -19,7 +19,6 @@ layouts. The machine must be idle, for PyTorch's threads wait for each other.
 
 import argparse
 import pathlib
-import random
 import sys
 import tempfile
 
@@ -82,9 +81,7 @@ def _archs(case, options):
   """Return the cells of a case, as strings of six digits, one an edge."""
   if not case.endswith('_many'):
     return [options.arch]
-  generator = random.Random(0)
-  digit = lambda: str(generator.randrange(5))
-  return [''.join(digit() for _ in range(6)) for _ in range(options.networks)]
+  return measure.random_cells(options.networks)
 
 
 def _save(path, params):
@@ -106,9 +103,10 @@ def _work(options):
   )
   shape = (options.batch, options.size, options.size, 3)
   image = np.random.default_rng(0).standard_normal(shape, np.float32)
-  several = {'op': jnp.array([list(map(int, arch)) for arch in archs])}
+  choices = measure.read_cells(','.join(archs))
+  several = {'op': jnp.array(choices)}
   many = case.endswith('_many')
-  one = {'op': several['op'][0] if many else tuple(map(int, archs[0]))}
+  one = {'op': several['op'][0] if many else tuple(choices[0])}
   init = jax.jit(  # which leaves running statistics as they are
     lambda key, image: network.init(key, one, image[:1], train=False)
   )
@@ -143,20 +141,12 @@ def _work(options):
 
 def _contestants(case, folder, options):
   """Start the workers of a case; their kernels get the names 0, 1, ..."""
-  sizes = [f'--{name}={getattr(options, name)}' for name in _SIZES]
-  common = [f'--folder={folder}', *sizes]
-  ours = [
-    *(sys.executable, '-m', 'benchmarks.ntk', f'--arch={options.arch}'),
-    *(f'--networks={options.networks}', f'--block_size={options.block_size}'),
-    '--unroll' if options.unroll else '--no-unroll',
-  ]
+  common = [f'--folder={folder}', *measure.forward(options, _SIZES)]
+  ours = measure.forward(options, ('arch', 'networks', 'block_size', 'unroll'))
   for result, (name, implementation, devices) in enumerate(_OURS[case]):
     own = [f'--worker={case}:{implementation}', f'--result={result}']
-    yield measure.start(
-      name,
-      [*ours, *common, *own],
-      JAX_PLATFORMS='cpu',
-      XLA_FLAGS=f'--xla_force_host_platform_device_count={devices}',
+    yield measure.start_nasjax(
+      name, 'benchmarks.ntk', [*ours, *common, *own], devices
     )
   if options.peer_python is None:
     return
@@ -215,13 +205,10 @@ def _race(case, options):
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument('--peer_python', help='interpreter that has PyTorch')
+  parser = measure.parser(__doc__, _SIZES, networks=16, repetitions=5)
   parser.add_argument('--cases', default=','.join(_OURS))
   parser.add_argument('--arch', default='324132', help='of a single network')
-  parser.add_argument('--networks', type=int, default=16, help='of many')
   parser.add_argument('--block_size', type=int, default=8)
-  parser.add_argument('--repetitions', type=int, default=5)
   parser.add_argument(
     '--unroll',
     action=argparse.BooleanOptionalAction,
@@ -230,8 +217,6 @@ def main():
   )
   for name in ('worker', 'folder', 'result'):
     parser.add_argument(f'--{name}', help=argparse.SUPPRESS)
-  for name, default in _SIZES.items():
-    parser.add_argument(f'--{name}', type=int, default=default)
   options = parser.parse_args()
   if options.worker:
     _work(options)
