@@ -106,10 +106,15 @@ def along_training(
     block_size: examples differentiated at once; bounds the memory.
 
   Returns:
-    Scores `<name>_<epoch>` of one training, epochs 0 to E.
+    Scores `<name>_<epoch>` of one training, epochs 0 to E; 1 to E where they
+    compare with the first kernel.
   """
   kernel, measure = tracker(network, batch, norm, block_size)
-  names = (*tangent.SCORES, *_MOVEMENT, 'accuracy')
+  columns = [
+    (name, e)
+    for name in (*tangent.SCORES, *_MOVEMENT, 'accuracy')
+    for e in range(name in _MOVEMENT, num_epochs + 1)
+  ]
 
   def raw(key, variables, arch):
     del variables  # every network is trained from weights of its own
@@ -129,18 +134,7 @@ def along_training(
     child = trainer.init(init_key, arch)
     first = jnp.zeros((len(batch['label']),) * 2)
     _, found = lax.scan(epoch, (child, first), jnp.arange(num_epochs + 1))
-    return {
-      f'{name}_{e}': found[name][e]
-      for name in names
-      for e in range(num_epochs + 1)
-    }
+    return {f'{name}_{e}': found[name][e] for name, e in columns}
 
-  return proxy.joint(
-    lambda key, arch: (),
-    raw,
-    {
-      f'{name}_{e}': _attributes(name, norm)
-      for name in names
-      for e in range(num_epochs + 1)
-    },
-  )
+  attributes = {f'{name}_{e}': _attributes(name, norm) for name, e in columns}
+  return proxy.joint(lambda key, arch: (), raw, attributes)
