@@ -206,7 +206,14 @@ def score(
     chunk = _chunk(archs, size, 0)
     compiled = run.lower(variables, raw_key, *chunk).compile()
     seconds = time.monotonic() - start
-    folder.event(workdir, 'compiled', phase=name, seconds=seconds)
+    megabytes = compiled.memory_analysis().temp_size_in_bytes / 1e6
+    folder.event(
+      workdir,
+      'compiled',
+      phase=name,
+      seconds=seconds,
+      temporary_mb=megabytes,
+    )
     show = progress_lib.reporter(name, len(archs.scored), unit='arch')
     loop.loop(
       key,
@@ -229,26 +236,3 @@ def score(
   raw = np.concatenate([row['raw'] for row in rows])[: len(archs.scored)]
   columns = raw.astype(np.float32)[archs.source].T
   return dict(zip(sorted(scores.proxies), columns))
-
-
-def seconds(workdir: pathlib.Path, name: str) -> dict[str, float]:
-  """Return what a score took, by the files of its run.
-
-  Args:
-    workdir: the run folder.
-    name: of the score.
-
-  Returns:
-    Dict of 'seconds' of scoring and 'compile_seconds', those of tracing,
-    compiling and drawing the weights when it was started last.
-  """
-  rows = metrics.read(workdir / name / 'timings.jsonl')
-  compiled = [
-    event['seconds']
-    for event in metrics.read(workdir / 'events.jsonl')
-    if event['event'] == 'compiled' and event['phase'] == name
-  ]
-  return {
-    'seconds': float(sum(row['seconds'] for row in rows)),
-    'compile_seconds': float(compiled[-1]) if compiled else np.nan,
-  }

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 
 from nasjax.experiment import (
-  chunks,
   columns,
   correlation,
   metrics,
@@ -82,12 +81,33 @@ def write_scores(
   os.replace(temporary, job.workdir / 'scores.csv')
 
 
+def _costs(workdir, section):
+  """What a section took, by the files of its run.
+
+  Seconds are those of scoring; of the last start there are those of tracing,
+  compiling and drawing the weights, and the megabytes of intermediate values
+  that the program holds on each device.
+  """
+  rows = metrics.read(workdir / section / 'timings.jsonl')
+  compiled = [
+    event
+    for event in metrics.read(workdir / 'events.jsonl')
+    if event['event'] == 'compiled' and event['phase'] == section
+  ]
+  last = compiled[-1] if compiled else {}
+  return {
+    'seconds': float(sum(row['seconds'] for row in rows)),
+    'compile_seconds': float(last.get('seconds', np.nan)),
+    'temporary_mb': float(last.get('temporary_mb', np.nan)),
+  }
+
+
 def _proxy_rows(job, raw):
   """What every score is, took and failed at."""
   num_scored = len(job.parts['population'].scored)
   rows = []
   for section, scores in job.parts['scores'].items():
-    took = chunks.seconds(job.workdir, section)
+    took = _costs(job.workdir, section)
     for name, proxy in scores.proxies.items():
       rows.append(
         {

@@ -29,6 +29,18 @@ def weighted(space, name='weighted', sign=-1, shape=()):
   )
 
 
+def two():
+  """Two scores that share a draw of weights, of which the second fails."""
+  one = weighted(None)
+  other = {'sum': one, 'none': one._replace(sign=1)}
+
+  def raw(key, variables, arch):
+    value = one.raw(key, variables, arch)
+    return {'sum': value, 'none': jnp.full_like(value, jnp.nan)}
+
+  return zero_cost.Joint(one.init, raw, other)
+
+
 def number_of_convolutions(key, arch):
   """The score of an estimator without state."""
   del key

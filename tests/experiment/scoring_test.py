@@ -13,6 +13,7 @@ from absl.testing import absltest, parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 from configs import score_nasbench201 as config_file
 from nasjax import experiment
@@ -175,6 +176,34 @@ class ScoringTest(parameterized.TestCase):
       experiment.score(config(), workdir)
       self._assert_same_files(workdir)
 
+  def test_scores_that_are_computed_together_get_a_column_each(self):
+    workdir = toys.folder(self)
+    parts = ['pair_sum', 'params', 'weighted']
+    outcome = experiment.score(
+      config(
+        proxies=dict(CONFIG['proxies'], pair=dict(name=f'{_HERE}:two')),
+        assembled=dict(all=parts),
+      ),
+      workdir,
+    )
+    found = table(workdir)
+    np.testing.assert_array_equal(found['pair_sum_raw'], found['weighted_raw'])
+    np.testing.assert_array_equal(
+      found['pair_sum_score'], found['weighted_score']
+    )
+    self.assertTrue((found['pair_none_score'] == -np.inf).all())
+    scored = np.stack(
+      [found['pair_sum_score'], found['params'], found['weighted_score']]
+    )
+    places = np.stack([stats.rankdata(row) for row in scored])
+    np.testing.assert_allclose(
+      found['all_score'], np.log(places / 60).sum(0), rtol=1e-5
+    )
+    failures = {row['proxy']: row['failures'] for row in outcome['proxies']}
+    self.assertEqual(failures['pair_none'], 60)
+    named = {row['score'] for row in outcome['correlations']}
+    self.assertIn('all', named)
+
   def test_the_same_command_again_computes_nothing(self):
     workdir = toys.folder(self)
     shutil.copytree(self.whole, workdir)
@@ -268,6 +297,14 @@ class ScoringTest(parameterized.TestCase):
       "needs 'network', 'batch'",
     ),
     (
+      dict(assembled=dict(x=['weighted', 'unknown'])),
+      "Unknown score in config.assembled.x: 'unknown'. Known: .*weighted",
+    ),
+    (
+      dict(assembled=dict(weighted=['params'])),
+      "two columns 'weighted'",
+    ),
+    (
       dict(proxies=dict(x=dict(name='spaces.nasbench201.nasbench201'))),
       'config.proxies.x: A Proxy, a Joint or an Estimator is needed',
     ),
@@ -327,7 +364,10 @@ class ProxiesTest(parameterized.TestCase):
     self.assertGreater(np.ptp(found['regions_raw']), 0)
 
   @parameterized.parameters(
-    ('swift', "Unknown option 'swift'. Known: batch_size, num, .*quick"),
+    (
+      'swift',
+      "Unknown option 'swift'. Known: batch_size, kernel_size, num, .*quick",
+    ),
     ('num=many', "num must be int, got 'many'"),
     ('quick=no', 'quick must be bool'),
     ('population=some', "Unknown population 'some'. Known: all, random"),
