@@ -112,7 +112,7 @@ def _gram_of_layer(select, layer, cotangent):
   num = len(cotangent)
   if not chosen:
     return jnp.zeros((num, num), cotangent.dtype)
-  if set(chosen) == {'kernel'} and layer.x.ndim == 2:
+  if set(chosen) == {'kernel'} and layer.is_linear and layer.x.ndim == 2:
     # The gradient is an outer product: its Gram needs no gradient.
     return kernel_metrics.gram(layer.x) * kernel_metrics.gram(cotangent)
 

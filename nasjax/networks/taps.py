@@ -23,6 +23,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from nasjax.networks import layers
+
 
 class Layer(NamedTuple):
   """A call of a module that owns weights."""
@@ -32,6 +34,7 @@ class Layer(NamedTuple):
   x: chex.Array  # its first argument
   y: chex.Array  # what it returned
   apply: Callable[[Mapping[str, chex.Array], chex.Array], chex.Array]
+  is_linear: bool  # whether y = x kernel + bias
 
 
 # `(layer, cotangent of y) -> array of the tap's shape`
@@ -114,10 +117,12 @@ def _intercept(listener, call, args, kwargs, context):
     return detached.apply(variables, x, *args[1:], **kwargs)
 
   path = (*listener.path, *module.path)
-  return _tie(listener, path, apply, (variables, owned, args[0]), y)
+  is_linear = isinstance(module, (nn.Dense, layers.Dense))
+  make = functools.partial(Layer, path, is_linear=is_linear)
+  return _tie(listener, make, apply, (variables, owned, args[0]), y)
 
 
-def _tie(listener, path, apply, inputs, y):
+def _tie(listener, make, apply, inputs, y):
   """Return y, whose cotangent also brings the statistic to the tap."""
 
   @jax.custom_vjp
@@ -127,10 +132,10 @@ def _tie(listener, path, apply, inputs, y):
 
   def backward(residuals, cotangent):
     (variables, owned, x), y = residuals
-    layer = Layer(path, owned, x, y, functools.partial(apply, variables))
+    layer = make(owned, x, y, functools.partial(apply, variables))
     value = listener.statistic(layer, cotangent)
     nothing = jax.tree.map(jnp.zeros_like, (variables, owned, x))
-    return value.astype(y.dtype), nothing, cotangent
+    return value.astype(listener.tap.dtype), nothing, cotangent
 
   through.defvjp(
     lambda tap, inputs, y: (y, (inputs, y)),

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -235,3 +236,28 @@ def test_impossible_requests_are_refused(network):
     ntk.kernel(network, variables, _ARCH, x, implementation='factored')
   with pytest.raises(ValueError, match='Known: factored, jacobian'):
     ntk.kernel(network, variables, _ARCH, x, implementation='exact')
+
+
+class _Normalised(nn.Module):
+  """A linear layer whose weight is normalised: its gradient has rank two."""
+
+  @nn.compact
+  def __call__(self, x):
+    kernel = self.param('kernel', nn.initializers.normal(), (x.shape[-1], 3))
+    return x @ (kernel / jnp.linalg.norm(kernel, axis=0, keepdims=True))
+
+
+@pytest.mark.parametrize('module', [nn.Dense(3), _Normalised()])
+def test_layers_of_a_user_are_factored_by_what_they_compute(module):
+  x = jax.random.normal(jax.random.key(0), (5, 4))
+  params = module.init(jax.random.key(1), x)['params']
+  f = lambda p, x: jnp.tanh(module.apply({'params': p}, x))
+  select = lambda path: path[-1] == 'kernel'
+  kernels = {name: leaf for name, leaf in params.items() if name == 'kernel'}
+  rest = {name: leaf for name, leaf in params.items() if name != 'kernel'}
+  expected = kernel_metrics.gram(
+    ntk.gradients(lambda p, x: f({**p, **rest}, x), kernels, x)
+  )
+  np.testing.assert_allclose(
+    ntk.factored(f, params, x, select), expected, rtol=1e-4
+  )
