@@ -3,6 +3,9 @@
 Nothing is read from or written to a folder of compiled programs:
 
   python -m benchmarks.compile_times
+
+Megabytes of intermediate values are those of the compiled program: what the
+memory of tangent kernels is bounded by is seen here too.
 """
 
 import argparse
@@ -12,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import measure
-from nasjax.estimators import training
+from nasjax.estimators import ntk, training
 from nasjax.networks import Darts, NasBench201
 from nasjax.searches import hypergradients
 from nasjax.spaces import darts_cell
@@ -55,6 +58,28 @@ def _nasbench201_train():
   return jax.jit(trainer.update), args
 
 
+def _kernel(norm, implementation, block_size):
+  """Return a program that makes the tangent kernel of 64 images."""
+
+  def make():
+    network = NasBench201(track=norm == 'frozen')
+    arch = {'op': jnp.zeros(6, jnp.int32)}
+    image = _images(64, 32)['image']
+    variables = jax.eval_shape(network.init, jax.random.key(0), arch, image)
+    kernel = lambda variables, arch, image: ntk.kernel(
+      network,
+      variables,
+      arch,
+      image,
+      norm=norm,
+      implementation=implementation,
+      block_size=block_size,
+    )
+    return jax.jit(kernel), (variables, arch, image)
+
+  return make
+
+
 def _darts(hypergradient, channels, num_cells, size, count):
   """Return a program that makes the update of a search."""
 
@@ -75,6 +100,15 @@ def _darts(hypergradient, channels, num_cells, size, count):
   return make
 
 
+_KERNELS = (
+  ('frozen', 'factored', None),
+  ('frozen', 'jacobian', None),
+  ('frozen', 'jacobian', 8),
+  ('frozen', 'jacobian', 1),
+  ('batch', 'jacobian', 16),
+  ('batch', 'jacobian', 4),
+  ('batch', 'jacobian', 1),
+)
 _PROGRAMS = {
   'nasbench201_forward': (
     'NAS-Bench-201, any cell, 16 channels, 3x5 cells: forward',
@@ -100,6 +134,13 @@ _PROGRAMS = {
     'DARTS second order, 16 channels, 8 cells, 32x32: search step',
     _darts(hypergradients.exact, 16, 8, 32, 16),
   ),
+} | {
+  f'kernel_{norm}_{implementation}_{block_size}': (
+    f'NAS-Bench-201, as above: kernel of 64 images, {norm} norm, {implementation}, '
+    + f'block_size={block_size}',
+    _kernel(norm, implementation, block_size),
+  )
+  for norm, implementation, block_size in _KERNELS
 }
 
 
