@@ -82,7 +82,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       dataset=dict(name='configs.naswot_nasbench201:images', quick=quick),
       num_images=6 if quick else 72,
     ),
-    block_size=3 if quick else 12,
   )
   expressivity = dict(
     name='estimators.zero_cost.linear_regions',

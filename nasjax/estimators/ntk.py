@@ -217,6 +217,9 @@ def kernel(
     implementation: 'factored' (frozen normalisation only) or 'jacobian'; the
       first that is possible by default.
     block_size: examples differentiated at once by 'jacobian', see `gradients`.
+      None for all with frozen normalisation and for one after another with that
+      of the batch, whose backward passes are large enough: on a CPU that takes
+      the least time and memory, on accelerators more may be faster.
     select: `(path) -> bool`, the weights that count: by default without those
       of the classifier, and without biases.
 
@@ -239,4 +242,6 @@ def kernel(
   f, params = outputs(network, variables, arch, norm, select)
   if implementation == 'factored':
     return factored(f, params, image, select)
+  if coupled and block_size is None:
+    block_size = 1
   return kernel_metrics.gram(gradients(f, params, image, coupled, block_size))
