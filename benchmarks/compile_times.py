@@ -136,8 +136,7 @@ _PROGRAMS = {
   ),
 } | {
   f'kernel_{norm}_{implementation}_{block_size}': (
-    f'NAS-Bench-201, as above: kernel of 64 images, {norm} norm, '
-    f'{implementation}, block_size={block_size}',
+    f'same: kernel of 64, {norm} norm, {implementation}, block {block_size}',
     _kernel(norm, implementation, block_size),
   )
   for norm, implementation, block_size in _KERNELS
