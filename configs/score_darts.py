@@ -1,8 +1,8 @@
 r"""Scores of a sample of untrained networks of the DARTS space.
 
-H. Liu et al., DARTS, 2019, section 3: 100 pairs of cells drawn at random, scored
-by one batch of 64 CIFAR-10 training images without augmentation in the network
-of the search (16 channels, 8 cells). No table has their accuracies; numbers of
+H. Liu et al., DARTS, 2019, section 3: 100 pairs of cells drawn at random, with
+one batch of 64 CIFAR-10 training images without augmentation, in the network of
+the search (16 channels, 8 cells). No table has their accuracies; numbers of
 weights and multiply-adds stand beside the scores.
 
   python -m experiments.score --config=configs/score_darts.py \
