@@ -41,7 +41,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     **nodes,
   )
   counted = dict(
-    network=dict(network, affine=True, pool_norm=False, track=True),
+    network=network,
     input_shape=(8, 8, 1) if quick else (32, 32, 3),
   )
   return ml_collections.ConfigDict(

@@ -23,7 +23,7 @@ def map_archs(
   f: Callable[..., Any],
   archs: Arch,
   batch_size: int | None = None,
-  *shared: Any,
+  shared: tuple[Any, ...] = (),
 ) -> Any:
   """Apply a function to every architecture.
 
@@ -41,7 +41,7 @@ def map_archs(
       key, a seed) and of what is shared.
     archs: pytree whose leaves have a leading axis B.
     batch_size: architectures that one `vmap` takes; None for one at a time.
-    *shared: further arguments of `f`, the same for all.
+    shared: further arguments of `f`, the same for all.
 
   Returns:
     The results, stacked along a leading axis B.

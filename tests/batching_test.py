@@ -122,8 +122,7 @@ def test_what_is_shared_may_come_from_another_map():
     results = batching.map_archs(
       lambda arch, state: jnp.zeros_like(state) + state * arch,
       archs,
-      None,
-      state,
+      shared=(state,),
     )
     return jnp.mean(results)
 

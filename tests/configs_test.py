@@ -36,12 +36,14 @@ def test_the_quick_form_runs_to_its_report(name, tmp_path):
 def test_the_quick_form_of_scores_runs_to_its_report(name, tmp_path):
   config = importlib.import_module(f'configs.{name}').get_config('quick')
   outcome = experiment.score(config, tmp_path / 'run')
-  begin = lambda names: {name.partition('_')[0] for name in names}
-  sections = begin(config.proxies)
-  assert begin(row['proxy'] for row in outcome['proxies']) == sections
+  scores = {row['proxy'] for row in outcome['proxies']}
+  assert {row['section'] for row in outcome['proxies']} == set(config.proxies)
+  assert all(
+    row['proxy'].startswith(row['section']) for row in outcome['proxies']
+  )
   if 'accuracies' in config:
-    ranked = begin(row['score'] for row in outcome['correlations'])
-    assert ranked == {'params', 'macs', *sections}
+    ranked = {row['score'] for row in outcome['correlations']}
+    assert ranked == {'params', 'macs', *config.assembled, *scores}
   page = (tmp_path / 'run' / 'report.html').read_text()
   assert page.rstrip().endswith('</html>')
 

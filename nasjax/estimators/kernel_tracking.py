@@ -44,7 +44,8 @@ def tracker(
     batch: held-out `dict(image=f32[N, H, W, C], label=i32[N])`.
     norm: 'frozen' for trained running statistics, 'batch' for those of the
       images.
-    block_size: examples differentiated at once; bounds the memory.
+    block_size: examples differentiated at once with statistics of the batch;
+      bounds the memory.
     pairs: whether movement is that of the kernel of all pairs of logits,
       `[N, N, O, O]`, as in the authors' program, or that of their sums.
 
@@ -63,7 +64,7 @@ def tracker(
         network, of_child(child), arch, image, norm=norm, block_size=block_size
       )
     f, params = ntk.outputs(network, of_child(child), arch, norm)
-    return ntk.full(f, params, image, coupled=norm == 'batch')
+    return ntk.full(f, params, image, norm == 'batch', block_size or 1)
 
   def measure(kernel, first, child, arch):
     logits = network.apply(of_child(child), arch, image, train=False)
@@ -78,9 +79,11 @@ def tracker(
 
 
 def _attributes(name, norm):
-  if name == 'accuracy' or name in _MOVEMENT:
-    return dict(sign=1, norm=norm, failure=jnp.nan, paper=_PAPER)
-  return tangent.attributes(name, norm)
+  if name in tangent.SCORES:
+    return tangent.attributes(name, norm)
+  # Nobody says which movement is better: more is, here, to have an order.
+  norm = 'frozen' if name == 'accuracy' else norm
+  return dict(sign=1, norm=norm, failure=jnp.nan, paper=_PAPER)
 
 
 def along_training(
@@ -103,11 +106,12 @@ def along_training(
     steps_per_epoch: updates between two measurements.
     num_epochs: E.
     norm: of the kernel, 'batch' or 'frozen'.
-    block_size: examples differentiated at once; bounds the memory.
+    block_size: examples differentiated at once with statistics of the batch;
+      bounds the memory.
 
   Returns:
-    Scores `<name>_<epoch>` of one training, epochs 0 to E; 1 to E where they
-    compare with the first kernel.
+    Scores `<name>_<epoch>` of one training, drawn by the key of `raw`: epochs 0
+    to E, or 1 to E where they compare with the first kernel.
   """
   kernel, measure = tracker(network, batch, norm, block_size)
   columns = [
@@ -117,7 +121,7 @@ def along_training(
   ]
 
   def raw(key, variables, arch):
-    del variables  # every network is trained from weights of its own
+    del variables  # weights are drawn by the key, and trained
     init_key, train_key = jax.random.split(key)
 
     def epoch(carry, e):

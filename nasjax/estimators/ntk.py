@@ -42,11 +42,26 @@ def is_any_weight(path: partition.Path) -> bool:
   return path[-1] in ('kernel', 'scale')
 
 
+def _jacobian(f, params, x, coupled, block_size):
+  """The gradients of all entries of `f(params, x)`, `[N, ...]` or flat."""
+  if coupled:
+    y, pull_back = jax.vjp(lambda p: f(p, x), params)
+    one = lambda entry: pull_back(entry)[0]
+    inputs = jnp.eye(y.size, dtype=y.dtype).reshape(-1, *y.shape)
+  else:
+    of_example = jax.jacrev(lambda p, example: f(p, example[None])[0])
+    one, inputs = functools.partial(of_example, params), x
+  if block_size is None or block_size >= len(inputs):
+    return jax.vmap(one)(inputs)
+  return lax.map(one, inputs, batch_size=block_size)
+
+
 def full(
   f: Callable[[Params, chex.Array], jax.Array],
   params: Params,
   x: chex.Array,
   coupled: bool = False,
+  block_size: int | None = None,
 ) -> jax.Array:
   """Return the kernel of all pairs of outputs.
 
@@ -55,16 +70,14 @@ def full(
     params: what is differentiated.
     x: `[N, ...]`.
     coupled: whether the outputs of an example depend on the others.
+    block_size: examples, or single outputs where they do, that one `vmap`
+      takes; None for all.
 
   Returns:
     `f32[N, N, O, O]`: axes 0 and 2 are an example and its output.
   """
-  if coupled:
-    rows = jax.jacrev(lambda p: f(p, x))(params)
-  else:
-    one = jax.jacrev(lambda p, example: f(p, example[None])[0])
-    rows = jax.vmap(one, (None, 0))(params, x)
-  num, outputs = jax.tree.leaves(rows)[0].shape[:2]
+  rows = _jacobian(f, params, x, coupled, block_size)
+  num, outputs = jax.eval_shape(f, params, x).shape
   flat = jax.tree.map(lambda leaf: leaf.reshape(num * outputs, -1), rows)
   kernel = kernel_metrics.gram(flat).reshape(num, outputs, num, outputs)
   return kernel.transpose(0, 2, 1, 3)
@@ -79,27 +92,13 @@ def gradients(
 ) -> Params:
   """Return g_n, the gradients of the sum of the outputs of every example.
 
-  Args:
-    f: `(params, x) -> f32[N, O]`.
-    params: what is differentiated.
-    x: `[N, ...]`.
-    coupled: whether the outputs of an example depend on the others.
-    block_size: examples that one `vmap` takes, which bounds the memory of
-      intermediate values; None for all.
+  Arguments are those of `full`, but a block is one of examples.
 
   Returns:
     Pytree like `params` with a leading axis N.
   """
-  if coupled:
-    _, pull_back = jax.vjp(lambda p: f(p, x).sum(-1), params)
-    one = lambda cotangent: pull_back(cotangent)[0]
-    examples = jnp.eye(len(x), dtype=x.dtype)
-  else:
-    one = jax.grad(lambda p, example: f(p, example[None]).sum())
-    one, examples = functools.partial(one, params), x
-  if block_size is None or block_size >= len(x):
-    return jax.vmap(one)(examples)
-  return lax.map(one, examples, batch_size=block_size)
+  sums = lambda p, x: f(p, x).sum(-1)
+  return _jacobian(sums, params, x, coupled, block_size)
 
 
 def _gram_of_layer(select, layer, cotangent):
@@ -176,10 +175,16 @@ def outputs(
     `(params, x) -> f32[N, O]`, and the weights.
 
   Raises:
-    ValueError: for another norm.
+    ValueError: for another norm, or without the statistics that it takes.
   """
   if norm not in ('batch', 'frozen'):
     raise ValueError(f'Unknown norm {norm!r}. Known: batch, frozen.')
+  tracks = getattr(network, 'track', False)
+  if norm == 'frozen' and tracks and not variables.get('batch_stats'):
+    raise ValueError(
+      'Frozen normalisation needs running statistics, which the variables do '
+      'not hold: initialise, or train, a network with track=True.'
+    )
   chosen, rest = partition.split(variables['params'], select)
 
   def f(chosen, x):
@@ -217,9 +222,8 @@ def kernel(
     implementation: 'factored' (frozen normalisation only) or 'jacobian'; the
       first that is possible by default.
     block_size: examples differentiated at once by 'jacobian', see `gradients`.
-      None for all with frozen normalisation and for one after another with that
-      of the batch, whose backward passes are large enough: on a CPU that takes
-      the least time and memory, on accelerators more may be faster.
+      None for all with frozen normalisation, for one after another otherwise:
+      least memory and, on a CPU, least time; accelerators may gain by more.
     select: `(path) -> bool`, the weights that count: by default without those
       of the classifier, and without biases.
 
@@ -242,6 +246,5 @@ def kernel(
   f, params = outputs(network, variables, arch, norm, select)
   if implementation == 'factored':
     return factored(f, params, image, select)
-  if coupled and block_size is None:
-    block_size = 1
+  block_size = 1 if coupled and block_size is None else block_size
   return kernel_metrics.gram(gradients(f, params, image, coupled, block_size))

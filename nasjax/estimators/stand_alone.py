@@ -89,8 +89,7 @@ def population(
     children, metrics = batching.map_archs(
       lambda one, batch: trainer.update(*one, batch),
       (keys(key), state.children, state.archs),
-      None,
-      batch,
+      shared=(batch,),
     )
     return Population(state.archs, children, metrics['train_loss']), metrics
 
@@ -105,8 +104,7 @@ def population(
       'test_accuracy': batching.map_archs(
         lambda one, test: trainer.accuracy(*one, test),
         (state.children, state.archs),
-        None,
-        test,
+        shared=(test,),
       )
     }
 

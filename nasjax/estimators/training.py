@@ -144,6 +144,41 @@ def train_child(
   return Trainer(init, update, accuracy)
 
 
+def constant_rate(
+  network: Any,
+  input_shape: tuple[int, ...],
+  learning_rate: float = 0.025,
+  momentum: float = 0.9,
+  weight_decay: float = 3e-4,
+) -> Trainer:
+  """Return the training by plain SGD at a constant rate, however long.
+
+  Args:
+    network: as for `train_child`.
+    input_shape: of one example.
+    learning_rate: of SGD.
+    momentum: of SGD.
+    weight_decay: L2 coefficient, added to the gradient.
+
+  Returns:
+    The trainer.
+
+  References:
+    Mok et al., Demystifying the Neural Tangent Kernel from a Practical
+    Perspective, 2022, https://arxiv.org/abs/2203.14577; these are its defaults.
+  """
+  return train_child(
+    network,
+    input_shape,
+    num_steps=1,  # no schedule depends on it
+    learning_rate=learning_rate,
+    constant=True,
+    momentum=momentum,
+    weight_decay=weight_decay,
+    max_norm=None,
+  )
+
+
 def advance(
   trainer: Trainer,
   key: Key,

@@ -67,7 +67,7 @@ def as_joint(name: str, made: Any) -> zero_cost.Joint:
 
 def program(
   scores: zero_cost.Joint, fresh: bool, batch_size: int | None
-) -> Callable[..., jax.Array]:
+) -> Callable[..., dict[str, jax.Array]]:
   """Return the compiled function of all chunks.
 
   Args:
@@ -91,7 +91,9 @@ def program(
       init_key, raw_key = jax.random.split(jax.random.fold_in(key, number))
       return scores.raw(raw_key, scores.init(init_key, arch), arch)
 
-    return batching.map_archs(raw, (numbers, archs), batch_size, variables, key)
+    return batching.map_archs(
+      raw, (numbers, archs), batch_size, (variables, key)
+    )
 
   return raw_values
 
@@ -111,7 +113,7 @@ def _chunk(archs, size, t):
 
 def trace(
   scores: zero_cost.Joint,
-  run: Callable[..., jax.Array],
+  run: Callable[..., dict[str, jax.Array]],
   fresh: bool,
   archs: population.Population,
   size: int,
@@ -128,11 +130,17 @@ def trace(
     arch: any architecture of the space.
 
   Raises:
-    ValueError: if a score is not one number an architecture.
+    ValueError: if a score is not one number an architecture, or if a joint one
+      gives others than it describes.
   """
   key = jax.random.key(0)
   variables = jax.eval_shape(_init(scores, fresh), key, arch)
   found = jax.eval_shape(run, variables, key, *_chunk(archs, size, 0))
+  if set(found) != set(scores.proxies):
+    raise ValueError(
+      f'Scores and their description differ: got {sorted(found)}, described '
+      f'are {sorted(scores.proxies)}.'
+    )
   for name, values in found.items():
     if values.shape != (size,):
       raise ValueError(
@@ -155,7 +163,7 @@ def _recorder() -> Search:
   return Search(lambda key: jnp.int32(0), update, None)
 
 
-def _batches(run, variables, key, archs, size):
+def _batches(run, names, variables, key, archs, size):
   """`(key, t) -> values of chunk t`: computed outside of the loop's update.
 
   So its program can be compiled, and timed, before the loop starts.
@@ -163,7 +171,7 @@ def _batches(run, variables, key, archs, size):
 
   def batch(_, t):
     found = run(variables, key, *_chunk(archs, size, int(t)))
-    values = np.stack([found[name] for name in sorted(found)], axis=1)
+    values = np.stack([found[name] for name in names], axis=1)
     left = len(archs.scored) - int(t) * size
     return {'raw': values, 'num': np.int32(min(size, left))}
 
@@ -173,7 +181,7 @@ def _batches(run, variables, key, archs, size):
 def score(
   name: str,
   scores: zero_cost.Joint,
-  run: Callable[..., jax.Array],
+  run: Callable[..., dict[str, jax.Array]],
   key: Key,
   archs: population.Population,
   arch: Arch,
@@ -218,7 +226,9 @@ def score(
     loop.loop(
       key,
       _recorder(),
-      _batches(compiled, variables, raw_key, archs, size),
+      _batches(
+        compiled, sorted(scores.proxies), variables, raw_key, archs, size
+      ),
       num_chunks,
       directory,
       loop.Options(

@@ -107,13 +107,17 @@ def check_columns(
   found = [name for joint in scores.values() for name in joint.proxies]
   found += list(config['assembled'])
   described = list(config.get('describe', {}))
-  for name in {*found, *described}:
-    if (found + described).count(name) > 1:
-      raise ValueError(f'The config has two columns {name!r}.')
+  made = [f'{name}_{form}' for name in found for form in ('raw', 'score')]
+  columns = ['index', 'scored_as', 'arch', *found, *made, *described]
+  for name in columns:
+    if columns.count(name) > 1:
+      raise ValueError(f'There would be two columns {name!r}.')
   known = [
     name for name in found + described if name not in config['assembled']
   ]
   for name, members in config['assembled'].items():
+    if not members:
+      raise ValueError(f'config.assembled.{name} names no scores.')
     for member in members:
       if member not in known:
         raise names.unknown(f'score in config.assembled.{name}:', member, known)

@@ -115,7 +115,8 @@ def _proxy_rows(job, raw):
           'better': 'higher' if proxy.sign > 0 else 'lower',
           'norm': proxy.norm,
           'failures': int(np.sum(~np.isfinite(raw[name]))),
-          **took,  # of all scores of the section
+          'section': section,  # that what follows is of, as a whole
+          **took,
           'per_second': num_scored / max(took['seconds'], 1e-9),
           'paper': proxy.paper,
         }

@@ -34,8 +34,8 @@ from typing import Any
 
 import jax
 import numpy as np
+from scipy import stats
 
-from nasjax import ranking
 from nasjax.experiment import (
   build,
   chunks,
@@ -92,17 +92,22 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
       raise ValueError(f'config.proxies.{name}: {error}') from error
     parts['scores'][name], parts['programs'][name] = scores, run
   score_settings.check_columns(config, parts['scores'])
-  return phases.Job(config, workdir, parts)
+  job = phases.Job(config, workdir, parts)
+  parts['described'] = score_tables.describe(job)
+  return job
 
 
 def _assembled(job, oriented, described):
-  """Scores made of others, `f64[N]` by name."""
+  """Scores made of others, `f64[N]` by name: `ranking.assembled` in N log N."""
   columns = {
     name: correlation.finite_or_worst(values)
     for name, values in (oriented | described).items()
   }
   return {
-    name: np.asarray(ranking.assembled(np.stack([columns[m] for m in members])))
+    name: sum(
+      np.log(stats.rankdata(columns[member]) / len(columns[member]))
+      for member in members
+    )
     for name, members in job.config['assembled'].items()
   }
 
@@ -125,7 +130,7 @@ def _outcome(job):
       sign = scores.proxies[name].sign
       raw[name] = values
       oriented[name] = np.where(np.isfinite(values), sign * values, -np.inf)
-  described = score_tables.describe(job)
+  described = job.parts['described']
   together = _assembled(job, oriented, described)
   raw, oriented = raw | together, oriented | together
   score_tables.write_scores(job, raw, oriented, described)

@@ -117,7 +117,7 @@ def _intercept(listener, call, args, kwargs, context):
     return detached.apply(variables, x, *args[1:], **kwargs)
 
   path = (*listener.path, *module.path)
-  is_linear = isinstance(module, (nn.Dense, layers.Dense))
+  is_linear = type(module) in (nn.Dense, layers.Dense)
   make = functools.partial(Layer, path, is_linear=is_linear)
   return _tie(listener, make, apply, (variables, owned, args[0]), y)
 

@@ -34,7 +34,7 @@ def _score_all(estimator, key, state, proposal, batch_size):
     return estimator.score(key, state, arch)
 
   keys = jax.random.split(key, proposal.fidelity.shape[0])
-  return batching.map_archs(score, (keys, *proposal), batch_size, state)
+  return batching.map_archs(score, (keys, *proposal), batch_size, (state,))
 
 
 def _keep_best(state, proposal, values):

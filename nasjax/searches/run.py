@@ -123,7 +123,7 @@ def replicate(
       lambda seed, batch: search.update(*seed, batch),
       (keys(key), state),
       batch_size,
-      batch,
+      (batch,),
     )
 
   def best(key, state):

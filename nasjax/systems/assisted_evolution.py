@@ -71,7 +71,7 @@ def assisted_evolution(
       lambda arch, state: scored.score(score_key, state, arch),
       archs,
       batch_size,
-      state,
+      (state,),
     )
     _, best = jax.lax.top_k(ranking.finite_or_worst(scores), population)
     return jax.tree.map(lambda leaf: leaf[best], archs)

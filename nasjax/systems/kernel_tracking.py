@@ -2,14 +2,14 @@
 
 Mok et al., Demystifying the Neural Tangent Kernel from a Practical Perspective:
 Can it be trusted for Neural Architecture Search without training?, 2022,
-https://arxiv.org/abs/2203.14577, section 4. A network is trained by SGD; before
+https://arxiv.org/abs/2203.14577, section 4. A network is trained by SGD; after
 every epoch the kernel of all pairs of logits of held-out images is compared
 with the one at initialisation (`estimators.kernel_tracking`). In the regime of
 lazy training it would stay.
 
 Deviation
   * The authors track one architecture drawn from a range of accuracies; here
-    every seed draws one from the space, whose mask can be as narrow as that.
+    every seed draws one from the space, without a look at accuracies.
 """
 
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from nasjax.estimators import kernel_tracking as tracking
-from nasjax.estimators import training
+from nasjax.estimators import training, zero_cost
 from nasjax.types import Arch, Batch, Search, Space
 
 
@@ -53,50 +53,41 @@ def kernel_tracking(
     learning_rate: of SGD, constant (authors' program: 0.025).
     momentum: of SGD (authors' program: 0.9).
     weight_decay: L2 coefficient (authors' program: 3e-4).
-    block_size: examples differentiated at once without pairs; bounds memory.
+    block_size: what is differentiated at once with statistics of the batch:
+      logits of an example, or examples without pairs; bounds memory.
 
   Returns:
     The search. Its batches are those of an epoch, `[T, B, ...]`, as
-    `data.streams.stack` makes them; metrics of update t are of the kernel after
-    t epochs, and of the training in the epoch that follows.
+    `data.streams.stack` makes them; metrics are those of the kernel after the
+    epoch, and means of the training over it.
 
   References:
     Mok et al., 2022, https://arxiv.org/abs/2203.14577.
   """
-  network = network.clone(track=True)
+  network = zero_cost.tracking(network)
   kernel, measure = tracking.tracker(network, valid, norm, block_size, pairs)
-  trainer = training.train_child(
-    network,
-    valid['image'].shape[1:],
-    num_steps=1,
-    learning_rate=learning_rate,
-    constant=True,
-    momentum=momentum,
-    weight_decay=weight_decay,
-    max_norm=None,
+  trainer = training.constant_rate(
+    network, valid['image'].shape[1:], learning_rate, momentum, weight_decay
   )
 
   def init(key):
     arch_key, init_key = jax.random.split(key)
     arch = space.sample(arch_key)
     child = trainer.init(init_key, arch)
-    shape = jax.eval_shape(kernel, child, arch)
-    return State(arch, child, jnp.zeros(shape.shape, shape.dtype))
+    return State(arch, child, kernel(child, arch))
 
   def update(key, state, batch):
-    current = kernel(state.child, state.arch)
-    first = jnp.where(state.child.step == 0, current, state.first)
-    found = measure(current, first, state.child, state.arch)
 
     def step(child, batch):
-      return trainer.update(
-        jax.random.fold_in(key, child.step), child, state.arch, batch
-      )
+      step_key = jax.random.fold_in(key, child.step)
+      return trainer.update(step_key, child, state.arch, batch)
 
     child, trained = jax.lax.scan(step, state.child, batch)
+    current = kernel(child, state.arch)
+    found = measure(current, state.first, child, state.arch)
     metrics = {f'kernel_{name}': value for name, value in found.items()}
     metrics['valid_accuracy'] = metrics.pop('kernel_accuracy')
     metrics |= jax.tree.map(jnp.mean, trained)
-    return State(state.arch, child, first), metrics
+    return state._replace(child=child), metrics
 
   return Search(init, update, lambda key, state: state.arch)

@@ -71,19 +71,11 @@ def lga(
   References:
     Mok et al., 2022, https://arxiv.org/abs/2203.14577.
   """
-  trainer = training.train_child(
-    network.clone(track=True),
-    valid['image'].shape[1:],
-    num_train_steps,
-    learning_rate=learning_rate,
-    constant=True,
-    momentum=momentum,
-    weight_decay=weight_decay,
-    max_norm=None,
+  network = zero_cost.tracking(network)
+  trainer = training.constant_rate(
+    network, valid['image'].shape[1:], learning_rate, momentum, weight_decay
   )
-  alignment = zero_cost.label_alignment(
-    network.clone(track=True), valid, norm, block_size
-  )
+  alignment = zero_cost.label_alignment(network, valid, norm, block_size)
   return regularized_evolution.regularized_evolution(
     space,
     zero_cost.trained(alignment, trainer, batches, num_train_steps),

@@ -112,7 +112,7 @@ def te_nas(
     is_measured = jnp.concatenate([jnp.ones(1, bool), eligible.ravel()])
     candidates = jnp.arange(-1, left.size), is_measured
     measured = batching.map_archs(
-      without, candidates, None, left, weights, proxy_key
+      without, candidates, shared=(left, weights, proxy_key)
     )
     whole = measured[0]
     changes = (whole[None] - measured[1:]) / whole[None]

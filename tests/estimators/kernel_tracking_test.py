@@ -109,12 +109,12 @@ def test_movement_is_that_of_numpy():
   np.testing.assert_allclose(found['cosine'], cosine, rtol=1e-4)
 
 
-@pytest.mark.parametrize('pairs', [False, True])
-def test_the_search_follows_the_kernel_of_its_network(pairs):
+def _follow(pairs, norm='frozen'):
+  """Metrics of three updates of four steps, and the last state."""
   search = system.kernel_tracking(
-    tiny.SPACE, NETWORK, VALID, pairs=pairs, learning_rate=0.1
+    tiny.SPACE, NETWORK, VALID, pairs=pairs, norm=norm, learning_rate=0.1
   )
-  state = search.init(jax.random.key(0))
+  state = jax.jit(search.init)(jax.random.key(0))
   update = jax.jit(search.update)
   batch = jax.tree.map(
     lambda *leaves: jnp.stack(leaves),
@@ -124,9 +124,40 @@ def test_the_search_follows_the_kernel_of_its_network(pairs):
   for t in range(3):
     state, metrics = update(jax.random.key(t), state, batch)
     rows.append({name: float(value) for name, value in metrics.items()})
+  return rows, state
+
+
+@pytest.mark.parametrize('norm', ['frozen', 'batch'])
+def test_the_search_follows_the_kernel_of_its_network(norm):
+  rows, state = _follow(False, norm)
   assert int(state.child.step) == 12
-  np.testing.assert_allclose(rows[0]['kernel_correlation'], 1, rtol=1e-5)
-  assert rows[0]['kernel_relative_difference'] == 0
+  variables = {
+    'params': state.child.params,
+    'batch_stats': state.child.batch_stats,
+  }
+  kernel = ntk.kernel(NETWORK, variables, state.arch, VALID['image'], norm=norm)
+  expected = kernel_metrics.metrics(kernel, VALID['label'])
+  expected |= kernel_metrics.movement(kernel, state.first)
+  for name, value in expected.items():
+    np.testing.assert_allclose(rows[2][f'kernel_{name}'], value, rtol=1e-3)
+  logits = NETWORK.apply(variables, state.arch, VALID['image'], train=False)
+  hits = np.asarray(logits).argmax(-1) == np.asarray(VALID['label'])
+  np.testing.assert_allclose(rows[2]['valid_accuracy'], hits.mean(), rtol=1e-6)
   moved = [row['kernel_relative_difference'] for row in rows]
   assert moved[2] > moved[1] > 0.1
   assert rows[2]['train_loss'] < rows[0]['train_loss']
+
+
+def test_pairs_of_logits_say_the_same_of_their_sums():
+  sums, pairs = _follow(False)[0][2], _follow(True)[0][2]
+  for name in ('mean', 'norm', 'label_alignment'):
+    name = f'kernel_{name}'
+    np.testing.assert_allclose(pairs[name], sums[name], rtol=1e-3)
+  name = 'kernel_relative_difference'
+  assert abs(pairs[name] - sums[name]) > 0.1
+
+
+def test_frozen_kernels_need_the_statistics_of_the_training():
+  trainer = training.constant_rate(tiny.Network(), tiny.SHAPE)
+  with pytest.raises(ValueError, match='train, a network with track=True'):
+    jax.eval_shape(_joint(trainer).raw, jax.random.key(0), (), ARCH)

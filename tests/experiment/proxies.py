@@ -41,6 +41,12 @@ def two():
   return zero_cost.Joint(one.init, raw, other)
 
 
+def misnamed():
+  """Scores one of which is not described."""
+  both = two()
+  return both._replace(proxies={'sum': both.proxies['sum']})
+
+
 def number_of_convolutions(key, arch):
   """The score of an estimator without state."""
   del key

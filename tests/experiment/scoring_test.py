@@ -301,8 +301,16 @@ class ScoringTest(parameterized.TestCase):
       "Unknown score in config.assembled.x: 'unknown'. Known: .*weighted",
     ),
     (
+      dict(proxies=dict(x=dict(name=f'{_HERE}:misnamed'))),
+      r"got \['x_none', 'x_sum'\], described are \['x_sum'\]",
+    ),
+    (
+      dict(assembled=dict(x=[])),
+      'config.assembled.x names no scores',
+    ),
+    (
       dict(assembled=dict(weighted=['params'])),
-      "two columns 'weighted'",
+      "two columns 'weighted",
     ),
     (
       dict(proxies=dict(x=dict(name='spaces.nasbench201.nasbench201'))),

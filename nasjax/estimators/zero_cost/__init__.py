@@ -10,7 +10,13 @@ from nasjax.estimators.zero_cost.flow import synflow, synflow_bn
 from nasjax.estimators.zero_cost.initial import initialized
 from nasjax.estimators.zero_cost.jacobians import epe_nas, jacov
 from nasjax.estimators.zero_cost.perturbation import zen
-from nasjax.estimators.zero_cost.proxy import Joint, Proxy, oriented, trained
+from nasjax.estimators.zero_cost.proxy import (
+  Joint,
+  Proxy,
+  oriented,
+  tracking,
+  trained,
+)
 from nasjax.estimators.zero_cost.rectifiers import linear_regions, naswot
 from nasjax.estimators.zero_cost.saliency import (
   fisher,
@@ -56,6 +62,7 @@ __all__ = (
   'snip',
   'synflow',
   'synflow_bn',
+  'tracking',
   'trainability',
   'trained',
   'zen',

@@ -50,8 +50,8 @@ class Joint(NamedTuple):
   Attributes:
     init: as of a `Proxy`.
     raw: `(key, variables, arch) -> {name: f32[]}`.
-    proxies: each of them alone, by name; what only the others need is not
-      computed.
+    proxies: each of them alone, by name; compiled, it computes nothing that
+      only the others need.
   """
 
   init: Callable[[Key, Arch], Params]
@@ -85,6 +85,14 @@ def joint(
   return Joint(init, raw, proxies)
 
 
+def _check_single(proxy):
+  if isinstance(proxy, Joint):
+    raise ValueError(
+      'One score is needed, got several: pick one of .proxies, '
+      f'{", ".join(proxy.proxies)}.'
+    )
+
+
 def oriented(proxy: Proxy, space: Space, fresh: bool = False) -> Estimator:
   """Return the estimator of a proxy: higher is better, failures are -inf.
 
@@ -96,7 +104,11 @@ def oriented(proxy: Proxy, space: Space, fresh: bool = False) -> Estimator:
 
   Returns:
     The estimator; its state are the weights.
+
+  Raises:
+    ValueError: if it is a `Joint`.
   """
+  _check_single(proxy)
 
   def init(key):
     return () if fresh else proxy.init(key, space.sample(jax.random.key(0)))
@@ -126,7 +138,11 @@ def trained(
 
   Returns:
     The estimator, without state.
+
+  Raises:
+    ValueError: if it is a `Joint`.
   """
+  _check_single(proxy)
 
   def score(key, state, arch, fidelity=1.0):
     del state

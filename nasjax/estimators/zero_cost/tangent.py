@@ -60,7 +60,8 @@ def kernel_scores(
     network: the network; one with an attribute `track` for frozen norm.
     batch: `dict(image=f32[N, H, W, C], label=i32[N])`.
     norm: 'batch' or 'frozen', see `ntk.kernel`.
-    block_size: examples differentiated at once; bounds the memory.
+    block_size: examples differentiated at once with statistics of the batch;
+      bounds the memory.
     classifier: whether its weights count: yes in TE-NAS, no in Mok et al.
 
   Returns:
