@@ -42,14 +42,14 @@ def is_any_weight(path: partition.Path) -> bool:
   return path[-1] in ('kernel', 'scale')
 
 
-def _jacobian(f, params, x, coupled, block_size):
+def _jacobian(f, params, x, coupled, block_size, differentiate=jax.jacrev):
   """The gradients of all entries of `f(params, x)`, `[N, ...]` or flat."""
   if coupled:
     y, pull_back = jax.vjp(lambda p: f(p, x), params)
     one = lambda entry: pull_back(entry)[0]
     inputs = jnp.eye(y.size, dtype=y.dtype).reshape(-1, *y.shape)
   else:
-    of_example = jax.jacrev(lambda p, example: f(p, example[None])[0])
+    of_example = differentiate(lambda p, example: f(p, example[None])[0])
     one, inputs = functools.partial(of_example, params), x
   if block_size is None or block_size >= len(inputs):
     return jax.vmap(one)(inputs)
@@ -98,7 +98,7 @@ def gradients(
     Pytree like `params` with a leading axis N.
   """
   sums = lambda p, x: f(p, x).sum(-1)
-  return _jacobian(sums, params, x, coupled, block_size)
+  return _jacobian(sums, params, x, coupled, block_size, jax.grad)
 
 
 def _gram_of_layer(select, layer, cotangent):
