@@ -2,9 +2,9 @@ r"""How the kernels of NAS-Bench-201 cells move while they are trained.
 
 J. Mok et al., Demystifying the Neural Tangent Kernel from a Practical
 Perspective, 2022, section 4: every seed draws a cell, without the operation
-'none', and trains it by SGD at a constant rate; before every epoch the kernel
+'none', and trains it by SGD at a constant rate; after every epoch the kernel
 of all pairs of logits of held-out images is compared with the first one. Scaled
-down: 8 channels, one cell a stage (paper: 16 and 5), 30 epochs of 50 batches of
+down: 8 channels, one cell a stage (paper: 16 and 5), 20 epochs of 50 batches of
 64 CIFAR-10 images (paper: 100 of 49 batches of 1,024), without augmentation,
 kernels of 16 images. Needs the compact CIFAR-10 under `$NASJAX_DATA_DIR`;
 `:quick` follows digits through a tiny network.
@@ -44,8 +44,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   return ml_collections.ConfigDict(
     dict(
       seed=0,
-      num_seeds=2 if quick else 6,
-      num_steps=3 if quick else 30,
+      num_seeds=2 if quick else 4,
+      num_steps=3 if quick else 20,
       eval_every=1,
       checkpoint_every=1 if quick else 5,
       num_random=1,
