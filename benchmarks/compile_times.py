@@ -135,11 +135,11 @@ _PROGRAMS = {
     _darts(hypergradients.exact, 16, 8, 32, 16),
   ),
 } | {
-  f'kernel_{norm}_{implementation}_{block_size}': (
-    f'same: kernel of 64, {norm} norm, {implementation}, block {block_size}',
-    _kernel(norm, implementation, block_size),
+  f'kernel_{norm}_{form}_{size}': (
+    f'NAS-Bench-201: kernel of 64 images, {norm} norm, {form}, block {size}',
+    _kernel(norm, form, size),
   )
-  for norm, implementation, block_size in _KERNELS
+  for norm, form, size in _KERNELS
 }
 
 

@@ -70,7 +70,12 @@ def _update(search, batches):
 def _start(folder, init, key):
   """Continue from the newest checkpoint, or from the first state."""
   restored = checkpoint.restore(folder, jax.eval_shape(init, key))
-  return (0, jax.jit(init)(key)) if restored is None else restored
+  first = jax.jit(init).lower(key).compile()
+  if restored is None:
+    return 0, first(key)
+  step, state = restored
+  # Where the first state lies all others do: updates are compiled once.
+  return step, jax.device_put(state, first.output_shardings)
 
 
 def _check_finite(rows, folder):

@@ -12,8 +12,10 @@ import warnings
 
 from absl.testing import absltest
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from nasjax import batching, types
 from nasjax.experiment import checkpoint, loop, metrics
 from nasjax.searches import run as runs
 from tests.experiment import toys
@@ -178,6 +180,33 @@ class LoopTest(absltest.TestCase):
       report=lambda *_: None,
     )
     self.assertLen(metrics.read(self.folder / 'metrics.jsonl'), 3)
+
+  def test_a_resumed_run_on_several_devices_is_traced_once(self):
+    """Its state lies where that of an uninterrupted run does."""
+    traces = []
+
+    def init(key):
+      return batching.map_archs(jax.random.uniform, jax.random.split(key, 8))
+
+    def update(key, state, batch):
+      del key, batch
+      traces.append(1)
+      half = lambda x, everything: x / 2 + jnp.zeros_like(everything).sum()
+      state = batching.map_archs(half, state, shared=(state,))
+      return state, {'x': jnp.mean(state)}
+
+    def go(num_steps):
+      search = types.Search(init, update, None)
+      options = loop.Options(checkpoint_every=2)
+      key = jax.random.key(0)
+      return loop.loop(key, search, None, num_steps, self.folder, options)
+
+    self.assertLen(go(2).sharding.device_set, 4)
+    state = go(6)
+    self.assertLen(state.sharding.device_set, 4)
+    self.assertLen(traces, 2)
+    shutil.rmtree(self.folder)
+    np.testing.assert_array_equal(go(6), state)
 
   def test_the_update_is_traced_once(self):
     search, traces = toys.walk(), []
