@@ -24,7 +24,7 @@ def _scatter(directory, outcome, table):
         )
         # Ranks: scores differ in scale, and failures have a place.
         share = (stats.rankdata(values) - 1) / max(len(values) - 1, 1)
-        title = f'{row["score"]}  tau {row["tau"]:.2f}'
+        title = f'{row["score"]}\ntau {row["tau"]:.2f}'
         if row['failures']:
           title += f', {row["failures"]:,} failed'
         panels[title] = (share, table[column])
