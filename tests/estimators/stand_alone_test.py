@@ -204,10 +204,15 @@ def test_accuracy_weighs_examples():
 
 def _recorder():
   """A trainer whose accuracy is the times of the batches that it has seen."""
+
+  def update(key, child, arch, batch):
+    seen = child.params + 10.0**batch
+    return child._replace(step=child.step + 1, params=seen), {}
+
   return training.Trainer(
-    init=lambda key, arch: jnp.zeros(()),
-    update=lambda key, child, arch, batch: (child + 10.0**batch, {}),
-    accuracy=lambda child, arch, batches: child,
+    init=lambda key, arch: training.Child(jnp.int32(0), jnp.zeros(()), (), ()),
+    update=update,
+    accuracy=lambda child, arch, batches: child.params,
   )
 
 
