@@ -64,7 +64,7 @@ def tracker(
         network, of_child(child), arch, image, norm=norm, block_size=block_size
       )
     f, params = ntk.outputs(network, of_child(child), arch, norm)
-    return ntk.full(f, params, image, norm == 'batch', block_size or 1)
+    return ntk.full(f, params, image, norm == 'batch', block_size)
 
   def measure(kernel, first, child, arch):
     logits = network.apply(of_child(child), arch, image, train=False)

@@ -48,6 +48,7 @@ def _jacobian(f, params, x, coupled, block_size, differentiate=jax.jacrev):
     y, pull_back = jax.vjp(lambda p: f(p, x), params)
     one = lambda entry: pull_back(entry)[0]
     inputs = jnp.eye(y.size, dtype=y.dtype).reshape(-1, *y.shape)
+    block_size = block_size or 1
   else:
     of_example = differentiate(lambda p, example: f(p, example[None])[0])
     one, inputs = functools.partial(of_example, params), x
@@ -71,7 +72,8 @@ def full(
     x: `[N, ...]`.
     coupled: whether the outputs of an example depend on the others.
     block_size: examples, or single outputs where they do, that one `vmap`
-      takes; None for all.
+      takes. None for all examples, but one output after another: least memory
+      and, on a CPU, least time; accelerators may gain by more.
 
   Returns:
     `f32[N, N, O, O]`: axes 0 and 2 are an example and its output.
@@ -221,9 +223,7 @@ def kernel(
     norm: 'batch' for statistics of the batch, 'frozen' for running ones.
     implementation: 'factored' (frozen normalisation only) or 'jacobian'; the
       first that is possible by default.
-    block_size: examples differentiated at once by 'jacobian', see `gradients`.
-      None for all with frozen normalisation, for one after another otherwise:
-      least memory and, on a CPU, least time; accelerators may gain by more.
+    block_size: examples differentiated at once by 'jacobian', see `full`.
     select: `(path) -> bool`, the weights that count: by default without those
       of the classifier, and without biases.
 
@@ -246,5 +246,4 @@ def kernel(
   f, params = outputs(network, variables, arch, norm, select)
   if implementation == 'factored':
     return factored(f, params, image, select)
-  block_size = 1 if coupled and block_size is None else block_size
   return kernel_metrics.gram(gradients(f, params, image, coupled, block_size))

@@ -10,6 +10,7 @@ from nasjax.estimators import (
   kernel_tracking,
   ntk,
   training,
+  zero_cost,
 )
 from nasjax.systems import kernel_tracking as system
 from tests.estimators import tiny
@@ -161,3 +162,14 @@ def test_frozen_kernels_need_the_statistics_of_the_training():
   trainer = training.constant_rate(tiny.Network(), tiny.SHAPE)
   with pytest.raises(ValueError, match='train, a network with track=True'):
     jax.eval_shape(_joint(trainer).raw, jax.random.key(0), (), ARCH)
+
+
+def test_several_scores_where_one_is_needed_are_refused():
+  joint = zero_cost.kernel_scores(NETWORK, VALID)
+  for use in (
+    lambda: zero_cost.oriented(joint, tiny.SPACE),
+    lambda: zero_cost.trained(joint, _trainer(), _batches, 1),
+    lambda: zero_cost.initialized(joint, 'in'),
+  ):
+    with pytest.raises(ValueError, match='pick one of .proxies, mean, norm'):
+      use()

@@ -90,5 +90,9 @@ def initialized(scored: proxy.Proxy, fan: str | None) -> proxy.Proxy:
 
   Returns:
     The proxy.
+
+  Raises:
+    ValueError: if it is a `Joint`.
   """
+  proxy.check_single(scored)
   return scored._replace(init=redrawn(scored.init, fan))

@@ -85,7 +85,8 @@ def joint(
   return Joint(init, raw, proxies)
 
 
-def _check_single(proxy):
+def check_single(proxy: Proxy) -> None:
+  """Raise a ValueError for a `Joint`, where one score is needed."""
   if isinstance(proxy, Joint):
     raise ValueError(
       'One score is needed, got several: pick one of .proxies, '
@@ -108,7 +109,7 @@ def oriented(proxy: Proxy, space: Space, fresh: bool = False) -> Estimator:
   Raises:
     ValueError: if it is a `Joint`.
   """
-  _check_single(proxy)
+  check_single(proxy)
 
   def init(key):
     return () if fresh else proxy.init(key, space.sample(jax.random.key(0)))
@@ -142,7 +143,7 @@ def trained(
   Raises:
     ValueError: if it is a `Joint`.
   """
-  _check_single(proxy)
+  check_single(proxy)
 
   def score(key, state, arch, fidelity=1.0):
     del state
