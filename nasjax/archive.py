@@ -142,6 +142,12 @@ def _equal(archs, others):
   return jnp.all(jnp.stack(same), axis=0)
 
 
+def contains(archive: Archive, archs: Arch) -> jax.Array:
+  """Return which of B architectures are in the archive, `bool[B]`."""
+  filled = jnp.arange(capacity(archive)) < num_filled(archive)
+  return jnp.any(filled[:, None] & _equal(archive.archs, archs), axis=0)
+
+
 def top(archive: Archive, k: int) -> tuple[Arch, jax.Array]:
   """Return the k best architectures, best first; among equals the first slot.
 

@@ -8,6 +8,7 @@ from nasjax.searches import (
   monitors,
   penalties,
   pruning,
+  queries,
   run,
   single_level,
 )
@@ -20,6 +21,7 @@ __all__ = (
   'monitors',
   'penalties',
   'pruning',
+  'queries',
   'run',
   'single_level',
 )
