@@ -22,6 +22,7 @@ setuptools.setup(
   license='Apache-2.0',
   license_files=['LICENSE'],
   packages=setuptools.find_packages(include=['nasjax', 'nasjax.*']),
+  package_data={'nasjax.data': ['*.npz']},
   python_requires='>=3.11',
   install_requires=[
     'absl-py>=2.1',

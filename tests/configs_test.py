@@ -18,7 +18,8 @@ _CONFIGS = sorted(
   if path.stem != '__init__'
 )
 _SCORES = [name for name in _CONFIGS if name.startswith('score_')]
-_SEARCHES = [name for name in _CONFIGS if name not in _SCORES]
+_STUDIES = [name for name in _CONFIGS if name.startswith('study_')]
+_SEARCHES = [name for name in _CONFIGS if name not in _SCORES + _STUDIES]
 
 
 @pytest.mark.parametrize('name', _SEARCHES)

@@ -16,9 +16,11 @@ from nasjax.experiment import (
   scoring,
   simulation,
   status,
+  study_tables,
 )
 from nasjax.experiment.job import execute, prepare, run
 from nasjax.experiment.scoring import score
+from nasjax.experiment.study import study
 
 __all__ = [
   'build',
@@ -40,4 +42,6 @@ __all__ = [
   'scoring',
   'simulation',
   'status',
+  'study',
+  'study_tables',
 ]

@@ -6,6 +6,7 @@ network. A subspace is a mask, and the intersection of subspaces the AND of
 their masks, as in few-shot splitting or pruning of operations.
 """
 
+from collections.abc import Callable
 import math
 from typing import Any
 
@@ -136,6 +137,54 @@ def _split(vector: jax.Array, mask: Mask) -> Arch:
   return structure.unflatten(
     [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)]
   )
+
+
+def numbering(mask: Mask) -> Callable[[Arch], jax.Array]:
+  """Return `(arch) -> i32[]`, the number of an architecture in a space.
+
+  It is the inverse of the space's `index`: the row of a table of the space.
+
+  Args:
+    mask: pytree of `bool[D, K]`, the allowed choices.
+
+  Returns:
+    The function; for architectures with choices that are not allowed it gives
+    -1.
+
+  Raises:
+    ValueError: if there are more than an int32 can number.
+  """
+  mask = check_mask(mask)
+  counts = jax.tree.map(lambda leaf: leaf.sum(-1), mask)
+  radices = [int(n) for leaf in jax.tree.leaves(counts) for n in leaf.flat]
+  if math.prod(radices) > _MAX_INDEX:
+    raise ValueError(
+      f'A space of {math.prod(radices)} architectures cannot be numbered by '
+      'an int32.'
+    )
+  places = iter([math.prod(radices[d + 1 :]) for d in range(len(radices))])
+  # Of every choice: its rank among the allowed ones, times its place.
+  terms = jax.tree.map(
+    lambda leaf: (
+      (np.cumsum(leaf, -1) - 1)
+      * np.reshape(
+        [next(places) for _ in range(leaf[..., 0].size)], leaf.shape[:-1]
+      )[..., None]
+    ).astype(np.int32),
+    mask,
+  )
+
+  def number(arch: Arch) -> jax.Array:
+    parts = jax.tree.map(
+      lambda term, leaf: jnp.sum(
+        jnp.take_along_axis(jnp.asarray(term), leaf[..., None], axis=-1)
+      ),
+      terms,
+      arch,
+    )
+    return jnp.where(contains(arch, mask), sum(jax.tree.leaves(parts)), -1)
+
+  return number
 
 
 def categorical(mask: Mask) -> Space:

@@ -7,6 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from nasjax import choice
 from nasjax.spaces import categorical
@@ -148,6 +149,21 @@ class CategoricalTest(chex.TestCase):
     for kernel in (1, 3, -1):
       bad = good | {'kernel': jnp.array([kernel, 1])}
       self.assertFalse(categorical.contains(bad, mask))
+
+
+def test_numbering_is_the_inverse_of_index():
+  mask = {
+    'a': np.array([[1, 0, 1], [1, 1, 1]], bool),
+    'b': np.array([[0, 1, 1, 0]], bool),
+  }
+  space = categorical.categorical(mask)
+  number = jax.jit(jax.vmap(categorical.numbering(mask)))
+  every = jax.vmap(space.index)(jnp.arange(space.size))
+  np.testing.assert_array_equal(number(every), np.arange(12))
+  outside = {'a': jnp.array([[1, 0]]), 'b': jnp.array([[1]])}
+  np.testing.assert_array_equal(number(outside), [-1])
+  with pytest.raises(ValueError, match='numbered'):
+    categorical.numbering({'a': (32, 2)})
 
 
 if __name__ == '__main__':

@@ -1,0 +1,150 @@
+r"""Strategies on NAS-Bench-201, hundreds of seeds each, compared.
+
+X. Dong and Y. Yang, NAS-Bench-201, 2020, table 5: searches see the validation
+accuracy of the 12-epoch training on CIFAR-10, the test accuracy after 200
+epochs is reported at the best by it. Needs `nb201_table.npz` under
+`$NASJAX_DATA_DIR`.
+
+  python -m experiments.study --config=configs/study_nasbench201.py \
+      --workdir=runs/study
+
+Options come after a colon, separated by commas:
+
+  quick       the table of digits that comes with nasjax, 20 seeds, 40 queries
+  digits      that table, all else as for NAS-Bench-201
+  signal      column of NAS-Bench-201 that searches see (default
+              e12_cifar10_valid)
+  report      column that is reported (default e200_cifar10_test); both may be
+              the same, for calibration
+  seeds       of each strategy (default 500)
+  queries     of each seed (default 300)
+  strategies  names, joined by '+' (default: all below)
+"""
+
+import ml_collections
+
+# Settings: nas_benchmarks' and NATS-Bench's evolution, all neighbours at once.
+_EVOLUTION = 'strategies.evolution.regularized_evolution'
+STRATEGIES = {
+  'random_search': dict(
+    name='strategies.random_search.random_search', replace=False
+  ),
+  'evolution_10_3': dict(name=_EVOLUTION, population=10, tournament=3),
+  'evolution_20_5': dict(name=_EVOLUTION, population=20, tournament=5),
+  'evolution_30_10': dict(name=_EVOLUTION, population=30, tournament=10),
+  'evolution_100_10': dict(name=_EVOLUTION, population=100, tournament=10),
+  'local_search': dict(name='strategies.local_search.local_search'),
+}
+# Published runs of evolution count what they ask for again.
+_SETTINGS = {
+  name: dict(count_duplicates=True)
+  for name in STRATEGIES
+  if name.startswith('evolution')
+}
+_OPTIONS = {
+  'signal': 'e12_cifar10_valid',
+  'report': 'e200_cifar10_test',
+  'seeds': 500,
+  'queries': 300,
+  'strategies': '+'.join(STRATEGIES),
+}
+_FLAGS = ('quick', 'digits')
+_BUDGETS = (10, 20, 50, 75, 100, 150, 200, 300, 500, 1000)
+
+
+def parse(arg: str) -> dict:
+  """Return the options, see the head of this file.
+
+  Args:
+    arg: names, and 'name=value' pairs, separated by commas.
+
+  Returns:
+    A value for every option.
+
+  Raises:
+    ValueError: for an unknown name or a value of another type.
+  """
+  options = _OPTIONS | dict.fromkeys(_FLAGS, False)
+  words = [word.partition('=') for word in arg.split(',') if word]
+  if ('quick', '', '') in words:
+    options |= dict(
+      seeds=20, queries=40, strategies='random_search+evolution_10_3'
+    )
+  for name, _, value in words:
+    if name in _FLAGS and not value:
+      options[name] = True
+    elif name not in _OPTIONS:
+      raise ValueError(
+        f'Unknown option {name!r}. Known: {", ".join((*_FLAGS, *_OPTIONS))}.'
+      )
+    else:
+      kind = type(_OPTIONS[name])
+      if not value or (kind is int and not value.isdigit()):
+        raise ValueError(f'{name} must be {kind.__name__}, got {value!r}.')
+      options[name] = kind(value)
+  for name in options['strategies'].split('+'):
+    if name not in STRATEGIES:
+      raise ValueError(
+        f'Unknown strategy {name!r}. Known: {", ".join(STRATEGIES)}.'
+      )
+  return options
+
+
+def _nasbench201(options: dict) -> dict:
+  """Return the sections of the benchmark."""
+  column = lambda name: dict(
+    name='data.tabular.values_by_index', table='@data', column=name
+  )
+  return dict(
+    data=dict(name='data.tabular.load_nasbench201'),
+    space=dict(name='spaces.nasbench201.nasbench201'),
+    index_of=dict(function='spaces.nasbench201.cell_index'),
+    signal=column(options['signal']),
+    columns={options['report']: column(options['report'])},
+  )
+
+
+def _digits() -> dict:
+  """Return the sections of the table that comes with nasjax."""
+  column = lambda split, **which: dict(
+    name='data.digits_table.values', table='@data', split=split, **which
+  )
+  return dict(
+    data=dict(name='data.digits_table.load'),
+    space=dict(name='spaces.nasbench201.nasbench201', mask='@data.mask'),
+    index_of=dict(name='spaces.categorical.numbering', mask='@data.mask'),
+    # Searches see one training, as they would; reported is the mean of three.
+    signal=column('valid', run=0),
+    columns=dict(valid=column('valid'), test=column('test')),
+  )
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Return the config.
+
+  Args:
+    arg: options, see the head of this file.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for an unknown option or value.
+  """
+  options = parse(arg)
+  names = options['strategies'].split('+')
+  if 'random_search' not in names:
+    names = ['random_search', *names]
+  own_table = options['digits'] or options['quick']
+  return ml_collections.ConfigDict(
+    dict(
+      seed=0,
+      num_seeds=options['seeds'],
+      seed_batch_size=options['seeds'],
+      num_queries=options['queries'],
+      budgets=tuple(b for b in _BUDGETS if b <= options['queries']),
+      settings={k: v for k, v in _SETTINGS.items() if k in names},
+      strategies={name: STRATEGIES[name] for name in names},
+      **(_digits() if own_table else _nasbench201(options)),
+    )
+  )

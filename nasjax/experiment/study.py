@@ -1,0 +1,237 @@
+"""Any strategies over hundreds of seeds on a table, compared honestly.
+
+  study(config, workdir)
+
+is all that the launcher does. Each strategy is one program: all of its seeds,
+all of their queries (`searches.queries`). Plain values: `study_settings`.
+Sections of a config, built in this order, each from those before it:
+
+  data        whatever the others refer to, e.g. '@data'
+  space       the architectures
+  index_of    `(arch) -> i32[]`, the row of an architecture
+  signal      `f32[N]`, what the searches see
+  estimator   the same as an estimator, where it takes fidelities or is noisy;
+              by default the table of the signal
+  cost        `(arch, fidelity) -> f32[]`, seconds of the simulated clock
+  columns     `f32[N]` by name, reported for the best by the signal
+  strategies  by name
+  settings    by strategy: numbers of seeds and the like that are its own
+  budgets     numbers of queries, and
+  times       seconds on the simulated clock, at which results are reported
+
+The folder then holds, besides what `folder.py` says: `<strategy>.npz` (rows,
+values and times of every query of every seed), `study.csv` (mean, spread,
+difference from the baseline with its interval), `curves.csv`, `results.json`
+and `report.html`. Stopped at any moment, the same call continues behind the
+last chunk of seeds.
+"""
+
+import os
+import pathlib
+import sys
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasjax import batching
+from nasjax.estimators import tabular
+from nasjax.experiment import (
+  build,
+  folder,
+  phases,
+  settings,
+  study_settings,
+  study_tables,
+)
+from nasjax.experiment import progress as progress_lib
+from nasjax.searches import queries
+
+Ledgers = dict[str, np.ndarray]
+_FIELDS = ('rows', 'values', 'finished', 'count', 'num_asked')
+
+
+def _vector(name, values, num_rows):
+  values = np.asarray(values, np.float32)
+  if values.shape != (num_rows,):
+    raise ValueError(
+      f'config.{name} must be one value for each of {num_rows} rows, got shape '
+      f'{values.shape}.'
+    )
+  return values
+
+
+def _make_parts(config):
+  """All parts, each mistake with the section that it is in."""
+  parts = {key: config[key] for key in study_settings.SCALARS}
+  for key in (*study_settings.SECTIONS, 'columns', 'strategies'):
+    if key not in config:
+      continue
+    try:
+      if key in ('index_of', 'cost'):
+        parts |= build.build_values({key: config[key]}, **parts)
+      elif key in ('columns', 'strategies'):
+        parts[key] = build.build_values(config[key], **parts)
+      else:
+        parts[key] = build.build(config[key], **parts)
+    except ValueError as error:
+      raise ValueError(f'config.{key}: {error}') from error
+  parts['num_rows'] = num_rows = config['num_rows'] or parts['space'].size
+  parts['signal'] = _vector('signal', parts['signal'], num_rows)
+  parts['columns'] = {
+    name: _vector(f'columns.{name}', values, num_rows)
+    for name, values in parts['columns'].items()
+  }
+  if 'estimator' not in parts:
+    parts['estimator'] = tabular.tabular(parts['index_of'], parts['signal'])
+  return parts
+
+
+def _program(job, name):
+  """`(keys [C]) -> Ledger` of a chunk of seeds of a strategy, jitted."""
+  parts, own = job.parts, study_settings.own(job.config, name)
+
+  def spend(key):
+    ledger = queries.spend(
+      key,
+      parts['strategies'][name],
+      parts['estimator'],
+      parts['index_of'],
+      parts['num_rows'],
+      job.config['num_queries'],
+      parts.get('cost'),
+      own['num_workers'],
+      own['count_duplicates'],
+    )
+    # What was seen is as large as the table, and can be read from the rows.
+    return {field: getattr(ledger, field) for field in _FIELDS}
+
+  return jax.jit(
+    lambda keys: batching.map_archs(spend, keys, own['seed_batch_size'])
+  )
+
+
+def _keys(job, name):
+  own = study_settings.own(job.config, name)
+  key = jax.random.key(job.config['seed'])
+  seeds = jnp.arange(own['num_seeds'])
+  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, seeds)
+  return keys, own['chunk_size'] or own['num_seeds']
+
+
+def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
+  """Check a config and a folder, build and trace all; nothing is written.
+
+  Args:
+    config: a `ConfigDict` or nested dicts, see the head of this file.
+    workdir: the folder of the study.
+
+  Returns:
+    The job.
+
+  Raises:
+    ValueError: for whatever a user can have got wrong.
+  """
+  config = study_settings.check(settings.plain(config))
+  workdir = pathlib.Path(workdir)
+  folder.check(workdir, config)
+  job = phases.Job(config, workdir, _make_parts(config))
+  for name in config['strategies']:
+    keys, size = _keys(job, name)
+    try:
+      jax.eval_shape(_program(job, name), keys[:size])
+    except (TypeError, ValueError) as error:
+      raise ValueError(f'config.strategies.{name}: {error}') from error
+  return job
+
+
+def _read(path):
+  if not path.is_file():
+    return None
+  with np.load(path, allow_pickle=False) as file:
+    return {name: file[name] for name in file.files}
+
+
+def _write(path, ledgers):
+  temporary = path.with_name(f'.{path.name}')
+  np.savez(temporary, **ledgers)
+  os.replace(temporary, path)
+
+
+def _run(job: phases.Job, name: str) -> Ledgers:
+  """Run the seeds of a strategy that its file does not hold yet."""
+  path = job.workdir / f'{name}.npz'
+  keys, size = _keys(job, name)
+  ledgers = _read(path)
+  done = 0 if ledgers is None else len(ledgers['rows'])
+  if done == len(keys):
+    return ledgers
+  folder.event(job.workdir, 'phase', phase=name)
+  show = progress_lib.reporter(name, len(keys), unit='seed')
+  program, compiled = _program(job, name), {}
+  seconds, compile_seconds = 0.0, 0.0
+  for first in range(done, len(keys), size):
+    chunk = keys[first : first + size]
+    if len(chunk) not in compiled:
+      start = time.monotonic()
+      compiled[len(chunk)] = program.lower(chunk).compile()
+      compile_seconds += time.monotonic() - start
+    start = time.monotonic()
+    found = jax.tree.map(np.asarray, compiled[len(chunk)](chunk))
+    seconds += time.monotonic() - start
+    if ledgers is not None:
+      found = {k: np.concatenate([ledgers[k], found[k]]) for k in found}
+    ledgers = found
+    _write(path, ledgers)
+    num = len(ledgers['rows'])
+    show(num, (num - done) / max(seconds, 1e-9), {})
+  folder.event(
+    job.workdir,
+    'ran',
+    phase=name,
+    num_seeds=len(keys) - done,
+    seconds=seconds,
+    compile_seconds=compile_seconds,
+  )
+  return ledgers
+
+
+def execute(job: phases.Job) -> dict[str, Any]:
+  """Run the study, or continue where it was stopped, and write its tables.
+
+  Args:
+    job: from `prepare`.
+
+  Returns:
+    What results.json holds, see `study_tables.write`.
+  """
+  with folder.claim(job.workdir, job.config) as resumed:
+    if resumed:
+      print(f'Continuing the study in {job.workdir}.', file=sys.stderr)
+    folder.event(job.workdir, 'started')
+    try:
+      ledgers = {name: _run(job, name) for name in job.config['strategies']}
+      outcome = study_tables.write(job, ledgers)
+    except Exception as error:
+      folder.event(job.workdir, 'failed', message=str(error))
+      raise
+    folder.event(job.workdir, 'finished')
+  return outcome
+
+
+def study(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
+  """Run the study that a config describes, or continue it.
+
+  Args:
+    config: a `ConfigDict` or nested dicts, see the head of this file.
+    workdir: its folder; new, empty, or of the same config.
+
+  Returns:
+    As `execute`.
+
+  Raises:
+    ValueError: for whatever a user can have got wrong, before any work.
+  """
+  return execute(prepare(config, workdir))

@@ -1,0 +1,277 @@
+"""What a study ends in: who found what after how many queries, or seconds.
+
+What a search would hand over is the best by what it has seen; what is reported
+is any column of the table at that row (the signal itself among them), never the
+best of that column. Differences from the baseline come with Welch's interval
+and the p-value of the Mann-Whitney test, which needs no normal distribution:
+
+  H. B. Mann and D. R. Whitney, On a test of whether one of two random variables
+  is stochastically larger than the other, 1947,
+  https://doi.org/10.1214/aoms/1177730491
+"""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from nasjax import ranking
+from nasjax.experiment import (
+  correlation,
+  folder,
+  metrics,
+  page,
+  phases,
+  plots,
+  results,
+  study_settings,
+)
+
+EXACT = 'random search, exact'
+_SKIPPED = 0.02  # share of the queries that plots leave out: far below the rest
+
+
+def incumbents(values: np.ndarray) -> np.ndarray:
+  """Return which query was the best so far, `int[S, Q]`; of equals the first.
+
+  Args:
+    values: of Q queries of S searches; those that failed or never came are not
+      finite.
+  """
+  values = correlation.finite_or_worst(values)
+  best = np.maximum.accumulate(values, axis=1)
+  improved = np.ones(values.shape, bool)
+  improved[:, 1:] = values[:, 1:] > best[:, :-1]
+  return np.maximum.accumulate(
+    np.where(improved, np.arange(values.shape[1]), 0), axis=1
+  )
+
+
+def found(
+  ledgers: dict[str, np.ndarray], columns: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+  """Return every column at what was the best so far, `f32[S, Q]` by name."""
+  best = incumbents(ledgers['values'])
+  rows = np.take_along_axis(ledgers['rows'], best, axis=1)
+  return {name: values[rows] for name, values in columns.items()}
+
+
+def _at(job, ledgers, curves):
+  """(unit, amount, {column: [S]}) for every budget and time of the study."""
+  for budget in job.config['budgets']:
+    yield 'queries', budget, {k: v[:, budget - 1] for k, v in curves.items()}
+  for seconds in job.config['times']:
+    done = np.sum(ledgers['finished'] <= seconds, axis=1)
+    last = np.maximum(done - 1, 0)[:, None]
+    yield (
+      'seconds',
+      seconds,
+      {
+        # A search that has not finished anything has found nothing.
+        k: np.where(done > 0, np.take_along_axis(v, last, axis=1)[:, 0], np.nan)
+        for k, v in curves.items()
+      },
+    )
+
+
+def _compare(values, others):
+  if others is values or not np.all(np.isfinite([*values, *others])):
+    return {}
+  row = results.difference(values, others)
+  if np.ptp([*values, *others]) > 0:
+    row['p'] = float(stats.mannwhitneyu(values, others).pvalue)
+  return row
+
+
+def _row(strategy, unit, amount, column, values, others):
+  mean, std = metrics.mean_and_std(values, ddof=1)
+  return {
+    'strategy': strategy,
+    'unit': unit,
+    'amount': amount,
+    'column': column,
+    'mean': mean,
+    'std': std,
+    'seeds': len(values),
+    **dict.fromkeys(('difference', 'low', 'high', 'p'), np.nan),
+    **_compare(values, others),
+  }
+
+
+def _rows(job, ledgers, curves):
+  of = {name: list(_at(job, ledgers[name], curves[name])) for name in ledgers}
+  baseline = of[job.config['baseline']]
+  return [
+    _row(name, unit, amount, column, values, others[column])
+    for name, at in of.items()
+    for (unit, amount, here), (_, _, others) in zip(at, baseline)
+    for column, values in here.items()
+  ] + [
+    {
+      'strategy': EXACT,
+      'unit': 'queries',
+      'amount': budget,
+      'column': 'signal',
+      'mean': ranking.expected_maximum(job.parts['signal'], budget),
+    }
+    for budget in job.config['budgets']
+    if budget <= len(job.parts['signal'])
+  ]
+
+
+def _took(job, name, ledgers):
+  """What a strategy asked for, and what running it took over all starts."""
+  events = [
+    event
+    for event in metrics.read(job.workdir / 'events.jsonl')
+    if event['event'] == 'ran' and event['phase'] == name
+  ]
+  total = lambda key: float(sum(event[key] for event in events))
+  own = study_settings.own(job.config, name)
+  return {
+    'strategy': name,
+    'seeds': len(ledgers['rows']),
+    'queries': float(np.mean(ledgers['count'])),
+    'asked': float(np.mean(ledgers['num_asked'])),
+    'workers': own['num_workers'],
+    'seconds': total('seconds'),
+    'compile_seconds': total('compile_seconds'),
+    'seconds_per_seed': total('seconds') / max(total('num_seeds'), 1),
+  }
+
+
+def write(
+  job: phases.Job, ledgers: dict[str, dict[str, np.ndarray]]
+) -> dict[str, Any]:
+  """Write study.csv, curves.csv, results.json and the report.
+
+  Args:
+    job: the study.
+    ledgers: of each strategy, `[S, ...]` by field.
+
+  Returns:
+    What results.json holds: 'rows', one a strategy, amount and column; 'took',
+    one a strategy; 'protocol', what the numbers are.
+  """
+  columns = {'signal': job.parts['signal']} | job.parts['columns']
+  curves = {name: found(of, columns) for name, of in ledgers.items()}
+  rows = _rows(job, ledgers, curves)
+  outcome = {
+    'protocol': _protocol(job),
+    'rows': rows,
+    'took': [_took(job, name, of) for name, of in ledgers.items()],
+  }
+  results.write_csv(job.workdir / 'study.csv', rows)
+  results.write_csv(
+    job.workdir / 'curves.csv',
+    [
+      {
+        'strategy': name,
+        'column': column,
+        'query': query + 1,
+        'mean': float(of[:, query].mean()),
+        'std': float(of[:, query].std()),
+      }
+      for name, by_column in curves.items()
+      for column, of in by_column.items()
+      for query in range(of.shape[1])
+    ],
+  )
+  metrics.write_json(job.workdir / 'results.json', outcome)
+  _report(job, outcome, curves)
+  return outcome
+
+
+def _protocol(job):
+  counted = 'duplicates count' if job.config['count_duplicates'] else 'distinct'
+  return (
+    f'Queries are {counted}; reported is each column at the best by the '
+    f'signal, mean and standard deviation over seeds; differences are from '
+    f'{job.config["baseline"]}, with the 95 % interval of Welch and the '
+    'p-value of Mann and Whitney.'
+  )
+
+
+def lines(outcome: dict[str, Any], column: str) -> tuple[list, list]:
+  """Return header and lines of the table of a column.
+
+  Args:
+    outcome: from `write`.
+    column: of the benchmark, or 'signal'.
+
+  Returns:
+    Names of the table's columns, and its lines: strategies by amounts.
+  """
+  rows = [row for row in outcome['rows'] if row['column'] == column]
+  amounts = list(dict.fromkeys((row['amount'], row['unit']) for row in rows))
+  cells = {}
+  for row in rows:
+    text = f'{row["mean"]:.3f}'
+    if 'std' in row:
+      text += f' ± {row["std"]:.2f}'
+    if row.get('low', np.nan) > 0 or row.get('high', np.nan) < 0:
+      text += ' +' if row['low'] > 0 else ' -'
+    key = row['strategy']
+    cells.setdefault(key, {})[row['amount'], row['unit']] = text
+  header = [column, *(f'{amount:g} {unit}' for amount, unit in amounts)]
+  return header, [
+    [name, *(of.get(amount, '') for amount in amounts)]
+    for name, of in cells.items()
+  ]
+
+
+def text(outcome: dict[str, Any]) -> str:
+  """Return the outcome as tables for a terminal.
+
+  Args:
+    outcome: from `write`.
+
+  Returns:
+    Lines; + and - mark intervals that leave out no difference.
+  """
+  names = list(dict.fromkeys(row['column'] for row in outcome['rows']))
+  parts = [results.grid(*lines(outcome, name)) for name in names]
+  header = list(outcome['took'][0])
+  took = [[row[key] for key in header] for row in outcome['took']]
+  return '\n\n'.join([*parts, outcome['protocol'], results.grid(header, took)])
+
+
+def _report(job: phases.Job, outcome, curves) -> pathlib.Path:
+  """Write the page of the study."""
+  directory = job.workdir / 'plots'
+  directory.mkdir(exist_ok=True)
+  names = list(next(iter(curves.values())))
+  first = int(_SKIPPED * job.config['num_queries'])
+  x = np.arange(first, job.config['num_queries']) + 1
+  figures = [
+    page.plot(
+      directory,
+      f'curves_{column}',
+      f'{column} at the best by the signal: mean and one standard deviation',
+      plots.panels(
+        {
+          column: {
+            name: (x, of[column][:, first:].T) for name, of in curves.items()
+          }
+        },
+        'queries',
+      ),
+    )
+    for column in names
+  ]
+  header = list(outcome['took'][0])
+  parts = [page.paragraph(outcome['protocol']), page.gallery('Curves', figures)]
+  for column in names:
+    parts += [page.heading(column), page.table(*lines(outcome, column))]
+  parts += [
+    page.heading('What it took'),
+    page.table(
+      header, [[row[key] for key in header] for row in outcome['took']]
+    ),
+    page.settings(job.config, folder.environment()),
+  ]
+  summary = f'{len(curves)} strategies, {job.config["num_queries"]} queries'
+  return page.write(
+    job.workdir / 'report.html', job.workdir.resolve().name, summary, parts
+  )
