@@ -2,8 +2,8 @@
 
 `add` keeps the newest entries (a ring buffer: the population of aging
 evolution, the training set of a predictor), `keep_best` the best distinct ones
-(the result of a search). Both have static shapes, so both work inside `jit`,
-`scan` and `vmap`.
+(the result of a search), `keep_fronts` those of several objectives. All have
+static shapes, so all work inside `jit`, `scan` and `vmap`.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from nasjax import ranking
+from nasjax import pareto, ranking
 from nasjax.types import Arch
 
 
@@ -110,25 +110,64 @@ def keep_best(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
     The archive.
   """
   chex.assert_rank([archive.values, values], 1)
+  merged, merged_values = _merge(archive, archs, values)
+  merged_values, slots = jax.lax.top_k(merged_values, capacity(archive))
+  return Archive(
+    jax.tree.map(lambda leaf: leaf[slots], merged),
+    merged_values,
+    archive.count + values.shape[0],
+  )
+
+
+def keep_fronts(archive: Archive, archs: Arch, values: jax.Array) -> Archive:
+  """Merge architectures into an archive that keeps the N best distinct ones.
+
+  As `keep_best`, for several objectives: slots are sorted by the front that
+  they are on, those of one front by falling crowding distance, and among equals
+  the older is first. This is the survival of NSGA-II.
+
+  Args:
+    archive: an archive that is only changed by this function, values `[N, M]`.
+    archs: B architectures, pytree of `[B, ...]`.
+    values: their values, `[B, M]`; one that is not finite fails them all.
+
+  Returns:
+    The archive.
+
+  References:
+    Deb et al., A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II,
+    2002, section III-C.
+  """
+  chex.assert_rank([archive.values, values], 2)
+  failed = ~jnp.all(jnp.isfinite(values), axis=-1, keepdims=True)
+  values = jnp.where(failed, -jnp.inf, values)
+  merged, merged_values = _merge(archive, archs, values)
+  fronts = pareto.non_dominated_ranks(merged_values)
+  crowding = pareto.crowding_distance(merged_values, fronts)
+  slots = jnp.lexsort((-crowding, fronts))[: capacity(archive)]
+  return Archive(
+    jax.tree.map(lambda leaf: leaf[slots], merged),
+    merged_values[slots],
+    archive.count + values.shape[0],
+  )
+
+
+def _merge(archive, archs, values):
+  """Return old and new architectures, and values: -inf where outdated."""
   num_old, num_new = capacity(archive), values.shape[0]
   merged = jax.tree.map(
     lambda old, new: jnp.concatenate([old, new]), archive.archs, archs
   )
   values = ranking.finite_or_worst(values).astype(archive.values.dtype)
-  merged_values = jnp.concatenate([archive.values, values])
+  values = jnp.concatenate([archive.values, values])
   # An entry is outdated if any later one among the new is the same arch.
   later = (
     jnp.arange(num_old + num_new)[:, None]
     < num_old + jnp.arange(num_new)[None, :]
   )
   outdated = jnp.any(later & _equal(merged, archs), axis=1)
-  merged_values = jnp.where(outdated, -jnp.inf, merged_values)
-  merged_values, slots = jax.lax.top_k(merged_values, num_old)
-  return Archive(
-    jax.tree.map(lambda leaf: leaf[slots], merged),
-    merged_values,
-    archive.count + num_new,
-  )
+  outdated = outdated.reshape((-1,) + (1,) * (values.ndim - 1))
+  return merged, jnp.where(outdated, -jnp.inf, values)
 
 
 def _equal(archs, others):
@@ -152,8 +191,8 @@ def top(archive: Archive, k: int) -> tuple[Arch, jax.Array]:
   """Return the k best architectures, best first; among equals the first slot.
 
   Args:
-    archive: an archive with values `[N]`. For several objectives sort by
-      `ranking.non_dominated_ranks` instead.
+    archive: an archive with values `[N]`; one that `keep_fronts` has changed
+      is sorted.
     k: how many, at most N.
 
   Returns:

@@ -3,8 +3,6 @@
 Equations
   tau_b = (concordant - discordant) / sqrt((n0 - ties_a) (n0 - ties_b))
   (Kendall, The treatment of ties in ranking problems, 1945)
-  non-dominated ranks and crowding distance: Deb et al., A fast and elitist
-  multiobjective genetic algorithm: NSGA-II, 2002
 
 All but `expected_maximum` are pure functions of arrays that work inside `jit`
 and `vmap`. Their memory is O(N^2): above a few thousand items, and outside
@@ -125,84 +123,6 @@ def precision_at_k(scores: jax.Array, values: jax.Array, k: int) -> jax.Array:
   _, predicted = jax.lax.top_k(finite_or_worst(scores), k)
   _, actual = jax.lax.top_k(finite_or_worst(values), k)
   return jnp.mean(jnp.any(predicted[:, None] == actual[None, :], axis=1))
-
-
-def dominates(values: jax.Array) -> jax.Array:
-  """Return `bool[N, N]`: is row i as good everywhere and better somewhere?
-
-  Args:
-    values: M objectives of N items, `[N, M]`, all to be maximised.
-
-  Returns:
-    Matrix whose entry (i, j) says that i dominates j.
-  """
-  values = finite_or_worst(values)
-  as_good = jnp.all(values[:, None] >= values[None, :], axis=-1)
-  return as_good & ~as_good.T
-
-
-def non_dominated_ranks(values: jax.Array) -> jax.Array:
-  """Return the front of every item: 0 for the Pareto set, then peel it off.
-
-  Args:
-    values: M objectives of N items, `[N, M]`, all to be maximised.
-
-  Returns:
-    `i32[N]`.
-
-  References:
-    Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II,
-    2002.
-  """
-  better = dominates(values)
-
-  def peel(state):
-    front, ranks_so_far, left = state
-    free = left & ~jnp.any(better & left[:, None], axis=0)
-    return front + 1, jnp.where(free, front, ranks_so_far), left & ~free
-
-  num_items = values.shape[0]
-  start = (
-    jnp.int32(0),
-    jnp.zeros(num_items, jnp.int32),
-    jnp.ones(num_items, bool),
-  )
-  return jax.lax.while_loop(lambda state: jnp.any(state[2]), peel, start)[1]
-
-
-def crowding_distance(values: jax.Array, fronts: jax.Array) -> jax.Array:
-  """Return how far the neighbours of every item on its front are apart.
-
-  Per objective: the gap between the next lower and the next higher value on
-  the same front over the front's range; summed over objectives, infinite at
-  both ends.
-
-  Args:
-    values: M objectives of N items, `[N, M]`.
-    fronts: the front of every item, `i32[N]`, see `non_dominated_ranks`.
-
-  Returns:
-    `f32[N]`.
-
-  References:
-    Deb et al., A fast and elitist multiobjective genetic algorithm: NSGA-II,
-    2002.
-  """
-  same = fronts[:, None] == fronts[None, :]
-
-  def along(column):
-    # Ties are ordered by position, as a stable sort would.
-    place = jnp.argsort(jnp.argsort(column))
-    higher = same & (place[None, :] > place[:, None])
-    lower = same & (place[None, :] < place[:, None])
-    above = jnp.min(jnp.where(higher, column[None, :], jnp.inf), axis=1)
-    below = jnp.max(jnp.where(lower, column[None, :], -jnp.inf), axis=1)
-    span = jnp.max(
-      jnp.where(same, column[None, :], -jnp.inf), axis=1
-    ) - jnp.min(jnp.where(same, column[None, :], jnp.inf), axis=1)
-    return (above - below) / jnp.where(span > 0, span, 1.0)
-
-  return jnp.sum(jax.vmap(along, in_axes=1)(values), axis=0)
 
 
 def expected_maximum(

@@ -13,6 +13,7 @@ _FLOORS = {
   'choice': 0,
   'archive': 0,
   'batching': 0,
+  'pareto': 0,
   'partition': 0,
   'ranking': 0,
   'schedules': 0,

@@ -63,34 +63,6 @@ def test_precision_counts_common_members_of_both_top_lists():
   assert ranking.precision_at_k(values, values, 3) == 1.0
 
 
-def test_fronts_are_peeled_as_by_the_definition():
-  rng = np.random.default_rng(1)
-  values = rng.integers(0, 5, (30, 3)).astype(np.float32)
-  expected, left, front = np.full(30, -1), set(range(30)), 0
-  while left:
-    free = {
-      i
-      for i in left
-      if not any(
-        (values[j] >= values[i]).all() and (values[j] > values[i]).any()
-        for j in left
-      )
-    }
-    expected[list(free)], left, front = front, left - free, front + 1
-  fronts = jax.jit(ranking.non_dominated_ranks)(values)
-  np.testing.assert_array_equal(fronts, expected)
-  assert front > 2
-
-
-def test_crowding_distance_is_the_gap_between_neighbours_on_a_front():
-  # The front (0, 4), (1, 2), (4, 0), and a dominated point on a front of 1.
-  values = jnp.array([[1.0, 2.0], [0.0, 4.0], [4.0, 0.0], [0.0, 0.0]])
-  fronts = ranking.non_dominated_ranks(values)
-  assert fronts.tolist() == [0, 0, 0, 1]
-  distance = ranking.crowding_distance(values, fronts)
-  assert distance.tolist() == [2.0, jnp.inf, jnp.inf, jnp.inf]
-
-
 @pytest.mark.parametrize('replace', [False, True])
 def test_expected_maximum_is_that_of_all_draws(replace):
   values = np.array([0.3, 2.0, -1.0, 2.0, 5.0])

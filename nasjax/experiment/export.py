@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax import archive as archive_lib
-from nasjax import ranking
+from nasjax import pareto as pareto_lib
 from nasjax.experiment import metrics
 from nasjax.types import Arch, Mask, State
 
@@ -140,12 +140,8 @@ def pareto(archive: archive_lib.Archive) -> list[dict[str, Any]]:
     Dicts of value and arch, by falling first objective.
   """
   values = np.asarray(archive.values)
-  ranks = np.asarray(ranking.non_dominated_ranks(jnp.asarray(values)))
-  order = [
-    i
-    for i in np.argsort(-values[:, 0], kind='stable')
-    if ranks[i] == 0 and np.isfinite(values[i]).all()
-  ]
+  best = np.asarray(pareto_lib.non_dominated(jnp.asarray(values)))
+  order = [i for i in np.argsort(-values[:, 0], kind='stable') if best[i]]
   return [
     {'value': values[i], 'arch': to_json(at(archive.archs, i))}
     for i in _distinct(archive.archs, order)
