@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nasjax.distributions import categorical as categorical_policy
 from nasjax.distributions import (
+  controller,
   edge_normalised,
   gumbel,
   masked,
@@ -37,7 +39,14 @@ from nasjax.searches import (
   single_level,
 )
 from nasjax.spaces import categorical, darts_cell, nasbench201
-from nasjax.strategies import evolution, local_search, random_search
+from nasjax.strategies import (
+  evolution,
+  local_search,
+  nsga2,
+  ppo,
+  random_search,
+  reinforce,
+)
 from nasjax.systems import assisted_evolution, darts, naswot, te_nas
 from nasjax.systems import random_search as random_search_system
 from nasjax.systems import regularized_evolution as evolution_system
@@ -197,6 +206,17 @@ def _replicated():
   return search._replace(best=best)
 
 
+def _two_objectives():
+  """NSGA-II on a value and another that is at odds with it."""
+  strategy = nsga2.nsga2(TINY, 2, 4, 2)
+
+  def tell(key, state, proposal, values):
+    pairs = jnp.stack([values, jnp.cos(3 * values)], axis=-1)
+    return strategy.tell(key, state, proposal, pairs)
+
+  return strategy._replace(tell=tell)
+
+
 _PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
 
@@ -209,6 +229,10 @@ SPACES = (
 )
 
 DISTRIBUTIONS = (
+  Row(
+    'categorical', lambda: categorical_policy.categorical(TRIMMED, 1.0), TRIMMED
+  ),
+  Row('controller', lambda: controller.controller(TINY, 4), TINY),
   Row('softmax', lambda: softmax.softmax(TRIMMED), TRIMMED),
   Row(
     'softmax_derive',
@@ -262,6 +286,21 @@ STRATEGIES = (
     TINY,
   ),
   Row('local_search', lambda: local_search.local_search(TINY, 2), TINY),
+  Row('nsga2', _two_objectives, TINY),
+  Row(
+    'reinforce',
+    lambda: reinforce.reinforce(
+      categorical_policy.categorical(TINY), entropy_weight=0.1
+    ),
+    TINY,
+  ),
+  Row(
+    'ppo',
+    lambda: ppo.ppo(
+      controller.controller(TINY, 4, 1), optax.adam(0.1), 2, num_epochs=2
+    ),
+    TINY,
+  ),
 )
 
 SEARCHES = (

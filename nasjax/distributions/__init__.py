@@ -1,6 +1,8 @@
 """Distributions over architectures: relaxations and their masks."""
 
 from nasjax.distributions import (
+  categorical,
+  controller,
   edge_normalised,
   gumbel,
   logits,
@@ -11,6 +13,8 @@ from nasjax.distributions import (
 )
 
 __all__ = (
+  'categorical',
+  'controller',
   'edge_normalised',
   'gumbel',
   'logits',

@@ -74,6 +74,74 @@ def gumbel_softmax(key: Key, logits: Params, temperature: float) -> Arch:
   )
 
 
+def draw(key: Key, logits: Params) -> Arch:
+  """Return an index architecture, each decision drawn from `softmax(l_d)`.
+
+  Args:
+    key: random key.
+    logits: pytree of `f32[D, K]`.
+
+  Returns:
+    Pytree of `int32[D]`.
+  """
+  leaves, structure = jax.tree.flatten(logits)
+  keys = jax.random.split(key, len(leaves))
+  return structure.unflatten(
+    [
+      jax.random.categorical(k, leaf).astype(jnp.int32)
+      for k, leaf in zip(keys, leaves)
+    ]
+  )
+
+
+def entropy(logits: Params) -> jax.Array:
+  """Return the entropy of independent decisions in nats.
+
+  `-sum_d sum_k p_dk log p_dk` with `p_d = softmax(l_d)`. For the logits of
+  decisions given those before them, as of a recurrent controller, it is the
+  entropy along one architecture, whose mean over samples is that of all.
+
+  Args:
+    logits: pytree of `f32[D, K]`, masked ones -inf.
+
+  Returns:
+    `f32[]`.
+  """
+
+  def of_leaf(rows):
+    # The gradient of 0 log 0 is none: masked logits are set aside first.
+    allowed = rows > -jnp.inf
+    log_p = jnp.where(allowed, jax.nn.log_softmax(rows), 0.0)
+    return -jnp.sum(jnp.where(allowed, jnp.exp(log_p) * log_p, 0.0))
+
+  return sum(map(of_leaf, jax.tree.leaves(logits)))
+
+
+def indices(arch: Arch, mask: Mask) -> Arch:
+  """Return an architecture as index choices.
+
+  Args:
+    arch: pytree of `int32[D]`, or its static form.
+    mask: pytree of `bool[D, K]`, or anything else of its structure.
+
+  Returns:
+    Pytree of `int32[D]`.
+
+  Raises:
+    ValueError: if the architecture is relaxed.
+  """
+
+  def of_leaf(_, leaf):
+    if not isinstance(leaf, tuple) and choice.is_relaxed(leaf):
+      raise ValueError(
+        'log_prob is of index architectures (int32[D]), got relaxed choices '
+        f'of shape {leaf.shape}.'
+      )
+    return jnp.asarray(leaf)
+
+  return jax.tree.map(of_leaf, mask, arch)
+
+
 def log_prob(logits: Params, arch: Arch) -> jax.Array:
   """Return the log-probability of independent categorical decisions.
 
@@ -91,17 +159,14 @@ def log_prob(logits: Params, arch: Arch) -> jax.Array:
   """
 
   def of_leaf(rows, leaf):
-    if not isinstance(leaf, tuple) and choice.is_relaxed(leaf):
-      raise ValueError(
-        'log_prob is of index architectures (int32[D]), got relaxed choices '
-        f'of shape {leaf.shape}.'
-      )
     chosen = jnp.take_along_axis(
-      jax.nn.log_softmax(rows), jnp.asarray(leaf)[..., None], axis=-1
+      jax.nn.log_softmax(rows), leaf[..., None], axis=-1
     )
     return jnp.sum(chosen)
 
-  return sum(jax.tree.leaves(jax.tree.map(of_leaf, logits, arch)))
+  return sum(
+    jax.tree.leaves(jax.tree.map(of_leaf, logits, indices(arch, logits)))
+  )
 
 
 def decide(logits: Params, weights: Arch, derive: Derive | None) -> Arch:

@@ -120,8 +120,15 @@ def contains(arch: Arch, mask: Mask) -> jax.Array:
   return jnp.all(jnp.stack(jax.tree.leaves(allowed)))
 
 
-def _join(mask: Mask) -> np.ndarray:
-  """Return all decisions as one mask, short ones padded: `bool[D, max K]`."""
+def join_masks(mask: Mask) -> np.ndarray:
+  """Return the mask of all decisions in a row, short ones padded with False.
+
+  Args:
+    mask: pytree of `bool[D, K]`.
+
+  Returns:
+    `bool[D, K]` for all D decisions, leaf by leaf, and the largest K.
+  """
   rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(mask)]
   width = max(leaf.shape[-1] for leaf in rows)
   return np.concatenate(
@@ -129,8 +136,26 @@ def _join(mask: Mask) -> np.ndarray:
   )
 
 
-def _split(vector: jax.Array, mask: Mask) -> Arch:
-  """Return the architecture whose decisions are laid out in a vector."""
+def num_combinations(mask: Mask) -> int:
+  """Return the size of a space of independent choices with this mask."""
+  return math.prod(join_masks(mask).sum(-1).tolist())
+
+
+def join(arch: Arch) -> jax.Array:
+  """Return all decisions of an index architecture, leaf by leaf: `int32[D]`."""
+  return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)])
+
+
+def split(vector: jax.Array, mask: Mask) -> Arch:
+  """Return the architecture whose decisions are in a row, as `join` puts them.
+
+  Args:
+    vector: `int32[D]`.
+    mask: pytree of `bool[D, K]`, for its shapes.
+
+  Returns:
+    Pytree of `int32[D]`.
+  """
   leaves, structure = jax.tree.flatten(mask)
   sizes = [leaf[..., 0].size for leaf in leaves]
   parts = jnp.split(vector, np.cumsum(sizes)[:-1])
@@ -214,18 +239,18 @@ def categorical(mask: Mask) -> Space:
       two.
   """
   mask = check_mask(mask)
-  joined = _join(mask)
+  joined = join_masks(mask)
   counts = joined.sum(-1)
   # Allowed choices first, in order: [d, rank] -> choice, [d, choice] -> rank.
   choices = np.argsort(~joined, axis=-1, kind='stable').astype(np.int32)
   ranks = np.argsort(choices, axis=-1).astype(np.int32)
   open_decisions = np.flatnonzero(counts > 1)
-  size = math.prod(counts.tolist())
+  size = num_combinations(mask)
   places = [math.prod(counts[d + 1 :].tolist()) for d in range(len(counts))]
 
   def from_ranks(drawn):
     vector = jnp.take_along_axis(jnp.asarray(choices), drawn[:, None], axis=1)
-    return _split(vector[:, 0], mask)
+    return split(vector[:, 0], mask)
 
   def sample(key: Key) -> Arch:
     return from_ranks(jax.random.randint(key, counts.shape, 0, counts))
@@ -235,15 +260,13 @@ def categorical(mask: Mask) -> Space:
       raise ValueError('A space of one architecture has no mutations.')
     chex.assert_trees_all_equal_structs(mask, arch)
     decision_key, choice_key = jax.random.split(key)
-    vector = jnp.concatenate(
-      [jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)]
-    )
+    vector = join(arch)
     decision = jax.random.choice(decision_key, open_decisions)
     count = jnp.asarray(counts, jnp.int32)[decision]
     step = jax.random.randint(choice_key, (), 1, count)
     rank = jnp.asarray(ranks)[decision, vector[decision]]
     other = jnp.asarray(choices)[decision, (rank + step) % count]
-    return _split(vector.at[decision].set(other), mask)
+    return split(vector.at[decision].set(other), mask)
 
   def encode_arch(arch: Arch) -> jax.Array:
     return encode(arch, mask)

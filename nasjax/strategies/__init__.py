@@ -4,7 +4,20 @@ from nasjax.strategies import (
   evolution,
   local_search,
   model_based,
+  nsga2,
+  policy_gradient,
+  ppo,
   random_search,
+  reinforce,
 )
 
-__all__ = ('evolution', 'local_search', 'model_based', 'random_search')
+__all__ = (
+  'evolution',
+  'local_search',
+  'model_based',
+  'nsga2',
+  'policy_gradient',
+  'ppo',
+  'random_search',
+  'reinforce',
+)
