@@ -39,6 +39,7 @@ def ppo(
   """Improve a policy by several bounded steps on each proposal.
 
   Example:
+    >>> import optax
     >>> from nasjax.distributions import controller
     >>> from nasjax.spaces import nasbench201
     >>> policy = controller.controller(nasbench201.nasbench201())
@@ -47,8 +48,8 @@ def ppo(
   Args:
     distribution: the policy: a controller, `distributions.categorical`, or
       another one whose samples are index choices.
-    optimizer: of the policy, by default Adam with rate 3.5e-4 (ENAS) after
-      clipping the gradient's norm to 1.
+    optimizer: of the policy, by default Adam with rate 3.5e-4 after clipping
+      the norm of the gradient to 1: for controllers and thousands of samples.
     batch_size: B, architectures of a proposal.
     num_epochs: steps of the optimiser for one proposal.
     clip: epsilon; infinite for no bound, and with one epoch this is REINFORCE.
