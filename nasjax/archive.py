@@ -165,26 +165,26 @@ def _merge(archive, archs, values):
     jnp.arange(num_old + num_new)[:, None]
     < num_old + jnp.arange(num_new)[None, :]
   )
-  outdated = jnp.any(later & _equal(merged, archs), axis=1)
+  outdated = jnp.any(later & equal(merged, archs), axis=1)
   outdated = outdated.reshape((-1,) + (1,) * (values.ndim - 1))
   return merged, jnp.where(outdated, -jnp.inf, values)
 
 
-def _equal(archs, others):
+def equal(archs: Arch, others: Arch) -> jax.Array:
   """Return which of the A architectures equal which of the B, `bool[A, B]`."""
 
-  def equal(leaf, other):
+  def same_leaf(leaf, other):
     same = jnp.expand_dims(leaf, 1) == jnp.expand_dims(other, 0)
     return jnp.all(same, axis=tuple(range(2, same.ndim)))
 
-  same = jax.tree.leaves(jax.tree.map(equal, archs, others))
+  same = jax.tree.leaves(jax.tree.map(same_leaf, archs, others))
   return jnp.all(jnp.stack(same), axis=0)
 
 
 def contains(archive: Archive, archs: Arch) -> jax.Array:
   """Return which of B architectures are in the archive, `bool[B]`."""
   filled = jnp.arange(capacity(archive)) < num_filled(archive)
-  return jnp.any(filled[:, None] & _equal(archive.archs, archs), axis=0)
+  return jnp.any(filled[:, None] & equal(archive.archs, archs), axis=0)
 
 
 def top(archive: Archive, k: int) -> tuple[Arch, jax.Array]:

@@ -37,7 +37,7 @@ def stateless(score: Callable[[Key, Arch], jax.Array]) -> Estimator:
     del key, batch
     return state, {}
 
-  def score_at(key, state, arch, fidelity):
+  def score_at(key, state, arch, fidelity=1.0):
     del state
     return score(key, arch, fidelity=fidelity)
 
