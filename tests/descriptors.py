@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nasjax import archive
 from nasjax.distributions import categorical as categorical_policy
 from nasjax.distributions import (
   controller,
@@ -26,6 +27,7 @@ from nasjax.distributions import (
 from nasjax.estimators import (
   combine,
   one_shot,
+  parzen,
   stand_alone,
   tabular,
   training,
@@ -40,12 +42,16 @@ from nasjax.searches import (
 )
 from nasjax.spaces import categorical, darts_cell, nasbench201
 from nasjax.strategies import (
+  asha,
+  bohb,
   evolution,
+  hyperband,
   local_search,
   nsga2,
   ppo,
   random_search,
   reinforce,
+  tpe,
 )
 from nasjax.systems import assisted_evolution, darts, naswot, te_nas
 from nasjax.systems import random_search as random_search_system
@@ -76,6 +82,19 @@ _TABLE = np.sin(np.arange(CELLS.size, dtype=np.float32))
 
 def _table() -> Estimator:
   return tabular.tabular(nasbench201.cell_index, _TABLE)
+
+
+def _table_at_fidelities() -> Estimator:
+  columns = np.stack([np.cos(_TABLE), _TABLE], axis=1)
+  return tabular.tabular(nasbench201.cell_index, columns, (0.1, 1.0))
+
+
+def _told() -> archive.Archive:
+  """Eight of ten slots hold a value, one of them of a failure."""
+  told = archive.create(TINY.index(0), 10)
+  archs = jax.vmap(TINY.index)(jnp.arange(8))
+  values = jnp.sin(jnp.arange(8.0)).at[3].set(jnp.nan)
+  return archive.add(told, archs, values)
 
 
 def _learned() -> Estimator:
@@ -262,6 +281,8 @@ DISTRIBUTIONS = (
 
 ESTIMATORS = (
   Row('tabular', _table, CELLS),
+  Row('tabular_fidelities', _table_at_fidelities, CELLS),
+  Row('parzen', lambda: parzen.parzen(TINY, 10), TINY, batch=_told()),
   Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
   Row('stand_alone', _stand_alone, TINY),
   Row('weighted_product', _product, TINY, batch=(jnp.float32(1), None)),
@@ -301,6 +322,20 @@ STRATEGIES = (
     ),
     TINY,
   ),
+  Row(
+    'hyperband',
+    lambda: hyperband.hyperband(TINY, (1 / 4, 1 / 2, 1), 2, batch_size=2),
+    TINY,
+  ),
+  Row(
+    'bohb',
+    lambda: bohb.bohb(
+      TINY, (1 / 4, 1), 2, batch_size=2, capacity=12, num_candidates=4
+    ),
+    TINY,
+  ),
+  Row('asha', lambda: asha.asha(TINY, (1 / 2, 1), 2, 2, capacity=6), TINY),
+  Row('tpe', lambda: tpe.tpe(TINY, 4, 2, 12, num_candidates=4), TINY),
 )
 
 SEARCHES = (

@@ -1,7 +1,10 @@
 """Black-box search by ask and tell."""
 
 from nasjax.strategies import (
+  asha,
+  bohb,
   evolution,
+  hyperband,
   local_search,
   model_based,
   nsga2,
@@ -9,10 +12,15 @@ from nasjax.strategies import (
   ppo,
   random_search,
   reinforce,
+  rungs,
+  tpe,
 )
 
 __all__ = (
+  'asha',
+  'bohb',
   'evolution',
+  'hyperband',
   'local_search',
   'model_based',
   'nsga2',
@@ -20,4 +28,6 @@ __all__ = (
   'ppo',
   'random_search',
   'reinforce',
+  'rungs',
+  'tpe',
 )
