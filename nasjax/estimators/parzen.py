@@ -63,7 +63,8 @@ def _bandwidths(archs, weights, num, mask, min_bandwidth):
   def of_leaf(allowed, leaf):
     chosen = jax.nn.one_hot(leaf, allowed.shape[-1])
     frequencies = jnp.tensordot(weights, chosen, 1)
-    spread = jnp.sqrt((1 - jnp.sum(frequencies**2, -1)) / 2)
+    # Rounding may put the sum above 1 where all made the same choice.
+    spread = jnp.sqrt(jnp.maximum(1 - jnp.sum(frequencies**2, -1), 0.0) / 2)
     h = 1.06 * spread * jnp.maximum(num, 1.0) ** exponent
     counts = allowed.sum(-1)
     return jnp.minimum(jnp.maximum(h, min_bandwidth), (counts - 1) / counts)

@@ -137,7 +137,10 @@ def join_masks(mask: Mask) -> np.ndarray:
 
 
 def num_combinations(mask: Mask) -> int:
-  """Return the size of a space of independent choices with this mask."""
+  """Return the number of combinations of the choices that a mask allows.
+
+  A space of another size has choices that depend on each other.
+  """
   return math.prod(join_masks(mask).sum(-1).tolist())
 
 
@@ -180,34 +183,21 @@ def numbering(mask: Mask) -> Callable[[Arch], jax.Array]:
     ValueError: if there are more than an int32 can number.
   """
   mask = check_mask(mask)
-  counts = jax.tree.map(lambda leaf: leaf.sum(-1), mask)
-  radices = [int(n) for leaf in jax.tree.leaves(counts) for n in leaf.flat]
-  if math.prod(radices) > _MAX_INDEX:
+  joined = join_masks(mask)
+  size = num_combinations(mask)
+  if size > _MAX_INDEX:
     raise ValueError(
-      f'A space of {math.prod(radices)} architectures cannot be numbered by '
-      'an int32.'
+      f'A space of {size} architectures cannot be numbered by an int32.'
     )
-  places = iter([math.prod(radices[d + 1 :]) for d in range(len(radices))])
+  counts = joined.sum(-1).tolist()
+  places = [math.prod(counts[d + 1 :]) for d in range(len(counts))]
   # Of every choice: its rank among the allowed ones, times its place.
-  terms = jax.tree.map(
-    lambda leaf: (
-      (np.cumsum(leaf, -1) - 1)
-      * np.reshape(
-        [next(places) for _ in range(leaf[..., 0].size)], leaf.shape[:-1]
-      )[..., None]
-    ).astype(np.int32),
-    mask,
-  )
+  terms = (np.cumsum(joined, -1) - 1) * np.array(places)[:, None]
+  terms = terms.astype(np.int32)
 
   def number(arch: Arch) -> jax.Array:
-    parts = jax.tree.map(
-      lambda term, leaf: jnp.sum(
-        jnp.take_along_axis(jnp.asarray(term), leaf[..., None], axis=-1)
-      ),
-      terms,
-      arch,
-    )
-    return jnp.where(contains(arch, mask), sum(jax.tree.leaves(parts)), -1)
+    rows = jnp.take_along_axis(jnp.asarray(terms), join(arch)[:, None], axis=-1)
+    return jnp.where(contains(arch, mask), jnp.sum(rows), -1)
 
   return number
 

@@ -54,14 +54,20 @@ def _promotable(state, eta):
   num_archs, num_levels = state.values.shape
   levels = jnp.arange(num_levels)[None, :]
   is_told = _is_told(state, levels)
+  # The best that is not promoted yet, the first of equals: if it is not among
+  # the best 1 / eta of the rung, none is. So nothing has to be sorted.
+  waits = is_told & (state.level[:, None] == levels)
+  values = jnp.where(waits, state.values, -jnp.inf)
+  slots = jnp.argmax(values, axis=0)
+  best = jnp.max(values, axis=0)[None, :]
+  is_before = jnp.arange(num_archs)[:, None] < slots[None, :]
+  is_better = (state.values > best) | ((state.values == best) & is_before)
+  ranks = jnp.sum(is_told & is_better, axis=0)
   quota = jnp.floor(jnp.sum(is_told, axis=0) / eta)
-  # Sorted twice: ranks. The sorts are stable: of equals the first slot.
-  ranks = jnp.argsort(jnp.argsort(-state.values, axis=0), axis=0)
-  is_next = (ranks < quota[None, :]) & jnp.isfinite(state.values) & is_told
-  is_next &= (state.level[:, None] == levels) & (levels < num_levels - 1)
-  order = jnp.where(is_next, num_archs * (levels + 1) - ranks, 0)
-  order = jnp.max(order, axis=1)
-  return jnp.argmax(order), jnp.any(order > 0)
+  is_next = (ranks < quota) & jnp.isfinite(best[0])
+  is_next &= jnp.arange(num_levels) < num_levels - 1
+  level = num_levels - 1 - jnp.argmax(is_next[::-1])
+  return slots[level], jnp.any(is_next)
 
 
 def asha(

@@ -35,7 +35,7 @@ def bohb(
   top: float = 0.15,
   min_bandwidth: float = 0.3,
   num_candidates: int = 64,
-  bandwidth_factor: float = 3.0,
+  bandwidth_factor: float = 1.0,
   random_fraction: float = 1 / 3,
   contains: tpe.Contains | None = None,
 ) -> Strategy:
