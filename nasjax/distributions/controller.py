@@ -19,7 +19,7 @@ import numpy as np
 
 from nasjax.distributions import logits as logits_lib
 from nasjax.networks import controller as controller_lib
-from nasjax.spaces import categorical
+from nasjax.spaces import decisions
 from nasjax.types import Arch, Key, Params, Space
 
 
@@ -91,7 +91,7 @@ def controller(
   References:
     ENAS, https://arxiv.org/abs/1802.03268, section 2.2.
   """
-  allowed = categorical.join_masks(space.mask)
+  allowed = decisions.join_masks(space.mask)
   silence = np.zeros(allowed.shape, np.float32)
   network = controller_lib.Controller(
     _groups(space), features, num_layers, temperature, tanh_constant
@@ -103,13 +103,13 @@ def controller(
 
   def choose(params, noise):
     choices, _ = network.apply({'params': params}, allowed, noise)
-    return categorical.split(choices, space.mask)
+    return decisions.split(choices, space.mask)
 
   def sample(key, params):
     return choose(params, jax.random.gumbel(key, allowed.shape))
 
   def conditionals(params, arch):
-    choices = categorical.join(logits_lib.indices(arch, space.mask))
+    choices = decisions.join(logits_lib.indices(arch, space.mask))
     _, rows = network.apply({'params': params}, allowed, silence, choices)
     return _split_logits(rows, space.mask)
 

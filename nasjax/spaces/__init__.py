@@ -3,6 +3,7 @@
 from nasjax.spaces import (
   categorical,
   darts_cell,
+  decisions,
   genotypes,
   nasbench201,
   nasbench201_classes,
@@ -11,6 +12,7 @@ from nasjax.spaces import (
 __all__ = (
   'categorical',
   'darts_cell',
+  'decisions',
   'genotypes',
   'nasbench201',
   'nasbench201_classes',

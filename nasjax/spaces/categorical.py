@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax import choice
+from nasjax.spaces import decisions
 from nasjax.types import Arch, Key, Mask, Space
 
 _MAX_INDEX = 2**31 - 1  # an architecture's number is an int32
@@ -120,53 +121,6 @@ def contains(arch: Arch, mask: Mask) -> jax.Array:
   return jnp.all(jnp.stack(jax.tree.leaves(allowed)))
 
 
-def join_masks(mask: Mask) -> np.ndarray:
-  """Return the mask of all decisions in a row, short ones padded with False.
-
-  Args:
-    mask: pytree of `bool[D, K]`.
-
-  Returns:
-    `bool[D, K]` for all D decisions, leaf by leaf, and the largest K.
-  """
-  rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(mask)]
-  width = max(leaf.shape[-1] for leaf in rows)
-  return np.concatenate(
-    [np.pad(leaf, ((0, 0), (0, width - leaf.shape[-1]))) for leaf in rows]
-  )
-
-
-def num_combinations(mask: Mask) -> int:
-  """Return the number of combinations of the choices that a mask allows.
-
-  A space of another size has choices that depend on each other.
-  """
-  return math.prod(join_masks(mask).sum(-1).tolist())
-
-
-def join(arch: Arch) -> jax.Array:
-  """Return all decisions of an index architecture, leaf by leaf: `int32[D]`."""
-  return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)])
-
-
-def split(vector: jax.Array, mask: Mask) -> Arch:
-  """Return the architecture whose decisions are in a row, as `join` puts them.
-
-  Args:
-    vector: `int32[D]`.
-    mask: pytree of `bool[D, K]`, for its shapes.
-
-  Returns:
-    Pytree of `int32[D]`.
-  """
-  leaves, structure = jax.tree.flatten(mask)
-  sizes = [leaf[..., 0].size for leaf in leaves]
-  parts = jnp.split(vector, np.cumsum(sizes)[:-1])
-  return structure.unflatten(
-    [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)]
-  )
-
-
 def numbering(mask: Mask) -> Callable[[Arch], jax.Array]:
   """Return `(arch) -> i32[]`, the number of an architecture in a space.
 
@@ -183,8 +137,8 @@ def numbering(mask: Mask) -> Callable[[Arch], jax.Array]:
     ValueError: if there are more than an int32 can number.
   """
   mask = check_mask(mask)
-  joined = join_masks(mask)
-  size = num_combinations(mask)
+  joined = decisions.join_masks(mask)
+  size = decisions.num_combinations(mask)
   if size > _MAX_INDEX:
     raise ValueError(
       f'A space of {size} architectures cannot be numbered by an int32.'
@@ -196,7 +150,9 @@ def numbering(mask: Mask) -> Callable[[Arch], jax.Array]:
   terms = terms.astype(np.int32)
 
   def number(arch: Arch) -> jax.Array:
-    rows = jnp.take_along_axis(jnp.asarray(terms), join(arch)[:, None], axis=-1)
+    rows = jnp.take_along_axis(
+      jnp.asarray(terms), decisions.join(arch)[:, None], axis=-1
+    )
     return jnp.where(contains(arch, mask), jnp.sum(rows), -1)
 
   return number
@@ -229,18 +185,18 @@ def categorical(mask: Mask) -> Space:
       two.
   """
   mask = check_mask(mask)
-  joined = join_masks(mask)
+  joined = decisions.join_masks(mask)
   counts = joined.sum(-1)
   # Allowed choices first, in order: [d, rank] -> choice, [d, choice] -> rank.
   choices = np.argsort(~joined, axis=-1, kind='stable').astype(np.int32)
   ranks = np.argsort(choices, axis=-1).astype(np.int32)
   open_decisions = np.flatnonzero(counts > 1)
-  size = num_combinations(mask)
+  size = decisions.num_combinations(mask)
   places = [math.prod(counts[d + 1 :].tolist()) for d in range(len(counts))]
 
   def from_ranks(drawn):
     vector = jnp.take_along_axis(jnp.asarray(choices), drawn[:, None], axis=1)
-    return split(vector[:, 0], mask)
+    return decisions.split(vector[:, 0], mask)
 
   def sample(key: Key) -> Arch:
     return from_ranks(jax.random.randint(key, counts.shape, 0, counts))
@@ -250,13 +206,13 @@ def categorical(mask: Mask) -> Space:
       raise ValueError('A space of one architecture has no mutations.')
     chex.assert_trees_all_equal_structs(mask, arch)
     decision_key, choice_key = jax.random.split(key)
-    vector = join(arch)
+    vector = decisions.join(arch)
     decision = jax.random.choice(decision_key, open_decisions)
     count = jnp.asarray(counts, jnp.int32)[decision]
     step = jax.random.randint(choice_key, (), 1, count)
     rank = jnp.asarray(ranks)[decision, vector[decision]]
     other = jnp.asarray(choices)[decision, (rank + step) % count]
-    return split(vector.at[decision].set(other), mask)
+    return decisions.split(vector.at[decision].set(other), mask)
 
   def encode_arch(arch: Arch) -> jax.Array:
     return encode(arch, mask)

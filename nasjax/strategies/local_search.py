@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax import ranking
-from nasjax.spaces import categorical
+from nasjax.spaces import decisions
 from nasjax.types import Arch, Mask, Proposal, Space, Strategy
 
 
@@ -124,7 +124,7 @@ def local_search(
     Search, 2021; Den Ottelander et al., Local Search is a Remarkably Strong
     Baseline for Neural Architecture Search, 2021.
   """
-  num_combinations = categorical.num_combinations(space.mask)
+  num_combinations = decisions.num_combinations(space.mask)
   if space.size != num_combinations:
     raise ValueError(
       'local_search edits one decision at a time and needs a space of '
@@ -132,7 +132,7 @@ def local_search(
       f'but the size of the space is {space.size}. Use '
       'evolution.regularized_evolution.'
     )
-  num_neighbours = int((categorical.join_masks(space.mask).sum(-1) - 1).sum())
+  num_neighbours = int((decisions.join_masks(space.mask).sum(-1) - 1).sum())
   if not 1 <= batch_size <= num_neighbours:
     raise ValueError(
       f'batch_size must lie between 1 and the {num_neighbours} neighbours of '

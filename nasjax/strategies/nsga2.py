@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from nasjax import archive, pareto
-from nasjax.spaces import categorical
+from nasjax.spaces import decisions
 from nasjax.types import Arch, Key, Proposal, Space, Strategy
 
 Crossover = Callable[[Key, Arch, Arch], Arch]
@@ -71,7 +71,7 @@ def _check(space, sizes, crossover):
       f'got num_objectives={num_objectives}, batch_size={batch_size}, '
       f'population={population}.'
     )
-  num_combinations = categorical.num_combinations(space.mask)
+  num_combinations = decisions.num_combinations(space.mask)
   if crossover is uniform_crossover and space.size != num_combinations:
     raise ValueError(
       'uniform_crossover needs a space of independent choices: the mask of '

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from nasjax import archive
 from nasjax.estimators import parzen
-from nasjax.spaces import categorical
+from nasjax.spaces import decisions
 from nasjax.strategies import model_based
 from nasjax.types import Arch, Key, Space, Strategy
 
@@ -50,7 +50,7 @@ def proposer(
   Raises:
     ValueError: if `contains` is missing, or a number cannot be.
   """
-  num_combinations = categorical.num_combinations(space.mask)
+  num_combinations = decisions.num_combinations(space.mask)
   if contains is None and space.size != num_combinations:
     raise ValueError(
       f'The mask of this space has {num_combinations} combinations, but its '

@@ -1,0 +1,61 @@
+"""All decisions of an architecture in a row, and back.
+
+Pytrees of named groups are what people and networks read; a controller that
+takes one decision after another, a mutation that draws one of all, the number
+of an architecture want them as one vector, leaf by leaf.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasjax.types import Arch, Mask
+
+
+def join_masks(mask: Mask) -> np.ndarray:
+  """Return the mask of all decisions in a row, short ones padded with False.
+
+  Args:
+    mask: pytree of `bool[D, K]`.
+
+  Returns:
+    `bool[D, K]` for all D decisions, leaf by leaf, and the largest K.
+  """
+  rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(mask)]
+  width = max(leaf.shape[-1] for leaf in rows)
+  return np.concatenate(
+    [np.pad(leaf, ((0, 0), (0, width - leaf.shape[-1]))) for leaf in rows]
+  )
+
+
+def num_combinations(mask: Mask) -> int:
+  """Return the number of combinations of the choices that a mask allows.
+
+  A space of another size has choices that depend on each other.
+  """
+  return math.prod(join_masks(mask).sum(-1).tolist())
+
+
+def join(arch: Arch) -> jax.Array:
+  """Return all decisions of an index architecture, leaf by leaf: `int32[D]`."""
+  return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(arch)])
+
+
+def split(vector: jax.Array, mask: Mask) -> Arch:
+  """Return the architecture whose decisions are in a row, as `join` puts them.
+
+  Args:
+    vector: `int32[D]`.
+    mask: pytree of `bool[D, K]`, for its shapes.
+
+  Returns:
+    Pytree of `int32[D]`.
+  """
+  leaves, structure = jax.tree.flatten(mask)
+  sizes = [leaf[..., 0].size for leaf in leaves]
+  parts = jnp.split(vector, np.cumsum(sizes)[:-1])
+  return structure.unflatten(
+    [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)]
+  )
