@@ -3,9 +3,9 @@ r"""Trains every cell of the table that comes with nasjax.
 X. Dong and Y. Yang, NAS-Bench-201, 2020, made small: its 4,096 cells without
 average pooling, 4 channels and one cell a stage, trained on 700 of
 scikit-learn's digits for 99 steps of 32 images (SGD with momentum at a rate of
-0.1 along a cosine, no augmentation), three times, each with its own weights and
-batches; 700 digits for validation, 397 for the test. Accuracies after 11, 33
-and 99 steps.
+0.1 along a cosine, no augmentation, normalisation by the statistics of what it
+is given), with three seeds, the same three for every cell; 700 digits for
+validation, 397 for the test. Accuracies after 11, 33 and 99 steps.
 
   python -m experiments.score --config=configs/score_table_digits.py \
       --workdir=runs/table
@@ -28,7 +28,7 @@ def curves(
   """Return the accuracies of a cell, of all its trainings.
 
   Args:
-    network: with running statistics.
+    network: of the cells.
     batches: `(key, t) -> batch` of the training split.
     splits: pairs of a name and stacked batches.
     num_steps: when to look.
@@ -76,7 +76,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     dict(
       seed=0,
       chunk_size=6 if quick else 64,
-      fresh=True,
       data=dict(name='data.arrays.digits'),
       space=dict(
         name='spaces.nasbench201.nasbench201',
@@ -86,7 +85,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         name='networks.nasbench201.NasBench201',
         channels=4,
         cells_per_stage=1,
-        track=True,
       ),
       population=dict(name='experiment.population.all_of')
       if num is None

@@ -10,7 +10,6 @@ and the p-value of the Mann-Whitney test, which needs no normal distribution:
   https://doi.org/10.1214/aoms/1177730491
 """
 
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,14 @@ from scipy import stats
 from nasjax import ranking
 from nasjax.experiment import (
   correlation,
-  folder,
   metrics,
-  page,
   phases,
-  plots,
   results,
+  study_report,
   study_settings,
 )
 
 EXACT = 'random search, exact'
-_SKIPPED = 0.02  # share of the queries that plots leave out: far below the rest
 
 
 def incumbents(values: np.ndarray) -> np.ndarray:
@@ -179,7 +175,7 @@ def write(
     ],
   )
   metrics.write_json(job.workdir / 'results.json', outcome)
-  _report(job, outcome, curves)
+  study_report.write(job.workdir, job.config, outcome, curves)
   return outcome
 
 
@@ -193,34 +189,6 @@ def _protocol(job):
   )
 
 
-def lines(outcome: dict[str, Any], column: str) -> tuple[list, list]:
-  """Return header and lines of the table of a column.
-
-  Args:
-    outcome: from `write`.
-    column: of the benchmark, or 'signal'.
-
-  Returns:
-    Names of the table's columns, and its lines: strategies by amounts.
-  """
-  rows = [row for row in outcome['rows'] if row['column'] == column]
-  amounts = list(dict.fromkeys((row['amount'], row['unit']) for row in rows))
-  cells = {}
-  for row in rows:
-    text = f'{row["mean"]:.3f}'
-    if 'std' in row:
-      text += f' ± {row["std"]:.2f}'
-    if row.get('low', np.nan) > 0 or row.get('high', np.nan) < 0:
-      text += ' +' if row['low'] > 0 else ' -'
-    key = row['strategy']
-    cells.setdefault(key, {})[row['amount'], row['unit']] = text
-  header = [column, *(f'{amount:g} {unit}' for amount, unit in amounts)]
-  return header, [
-    [name, *(of.get(amount, '') for amount in amounts)]
-    for name, of in cells.items()
-  ]
-
-
 def text(outcome: dict[str, Any]) -> str:
   """Return the outcome as tables for a terminal.
 
@@ -231,47 +199,7 @@ def text(outcome: dict[str, Any]) -> str:
     Lines; + and - mark intervals that leave out no difference.
   """
   names = list(dict.fromkeys(row['column'] for row in outcome['rows']))
-  parts = [results.grid(*lines(outcome, name)) for name in names]
+  parts = [results.grid(*study_report.lines(outcome, name)) for name in names]
   header = list(outcome['took'][0])
   took = [[row[key] for key in header] for row in outcome['took']]
   return '\n\n'.join([*parts, outcome['protocol'], results.grid(header, took)])
-
-
-def _report(job: phases.Job, outcome, curves) -> pathlib.Path:
-  """Write the page of the study."""
-  directory = job.workdir / 'plots'
-  directory.mkdir(exist_ok=True)
-  names = list(next(iter(curves.values())))
-  first = int(_SKIPPED * job.config['num_queries'])
-  x = np.arange(first, job.config['num_queries']) + 1
-  figures = [
-    page.plot(
-      directory,
-      f'curves_{column}',
-      f'{column} at the best by the signal: mean and one standard deviation',
-      plots.panels(
-        {
-          column: {
-            name: (x, of[column][:, first:].T) for name, of in curves.items()
-          }
-        },
-        'queries',
-      ),
-    )
-    for column in names
-  ]
-  header = list(outcome['took'][0])
-  parts = [page.paragraph(outcome['protocol']), page.gallery('Curves', figures)]
-  for column in names:
-    parts += [page.heading(column), page.table(*lines(outcome, column))]
-  parts += [
-    page.heading('What it took'),
-    page.table(
-      header, [[row[key] for key in header] for row in outcome['took']]
-    ),
-    page.settings(job.config, folder.environment()),
-  ]
-  summary = f'{len(curves)} strategies, {job.config["num_queries"]} queries'
-  return page.write(
-    job.workdir / 'report.html', job.workdir.resolve().name, summary, parts
-  )
