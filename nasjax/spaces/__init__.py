@@ -5,8 +5,15 @@ from nasjax.spaces import (
   darts_cell,
   decisions,
   genotypes,
+  nasbench101,
+  nasbench101_cells,
+  nasbench101_classes,
+  nasbench101_costs,
+  nasbench101_edits,
+  nasbench101_sequences,
   nasbench201,
   nasbench201_classes,
+  paths,
 )
 
 __all__ = (
@@ -14,6 +21,13 @@ __all__ = (
   'darts_cell',
   'decisions',
   'genotypes',
+  'nasbench101',
+  'nasbench101_cells',
+  'nasbench101_classes',
+  'nasbench101_costs',
+  'nasbench101_edits',
+  'nasbench101_sequences',
   'nasbench201',
   'nasbench201_classes',
+  'paths',
 )
