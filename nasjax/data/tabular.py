@@ -12,9 +12,10 @@ reports.
 import os
 import pathlib
 from typing import NamedTuple
-import zipfile
 
 import numpy as np
+
+from nasjax.data import tables
 
 FILE = 'nb201_table.npz'
 NUM_CELLS = 15_625
@@ -46,25 +47,28 @@ def _rows(ops):
   return ops.astype(np.int64) @ places
 
 
-def _check(path, arrays):
-  """Raise unless the arrays are the table of every cell once."""
-  ops, names = arrays.pop('ops', None), arrays.pop('op_names', None)
-  if ops is None or ops.shape != (NUM_CELLS, NUM_EDGES) or ops.dtype != 'u1':
-    raise ValueError(
-      f'ops in {path} must be uint8 of shape {(NUM_CELLS, NUM_EDGES)}, got '
-      f'{None if ops is None else (ops.dtype, ops.shape)}.'
-    )
-  if names is None or tuple(names.tolist()) != OPERATIONS:
-    raise ValueError(f'op_names in {path} must be {OPERATIONS}, got {names}.')
+def check_cells(
+  path: pathlib.Path, arrays: dict[str, np.ndarray]
+) -> NasBench201:
+  """Return arrays as a table of every cell once.
+
+  Args:
+    path: of their file, for errors.
+    arrays: `ops` and columns.
+
+  Returns:
+    The table.
+
+  Raises:
+    ValueError: if they are no such table.
+  """
+  columns = dict(arrays)
+  ops = tables.take(path, columns, 'ops', 'uint8', (NUM_CELLS, NUM_EDGES))
   if not np.array_equal(np.sort(_rows(ops)), np.arange(NUM_CELLS)):
     raise ValueError(f'ops in {path} must hold every cell exactly once.')
-  for name, column in arrays.items():
-    if column.shape != (NUM_CELLS,) or column.dtype.kind not in 'fiu':
-      raise ValueError(
-        f'{name} in {path} must be {NUM_CELLS} numbers, got {column.dtype} '
-        f'of shape {column.shape}.'
-      )
-  return NasBench201(ops, arrays)
+  for name in list(columns):
+    columns[name] = tables.take(path, columns, name, 'number', (NUM_CELLS,))
+  return NasBench201(ops, columns)
 
 
 def load_nasbench201(
@@ -89,21 +93,10 @@ def load_nasbench201(
   References:
     Dong and Yang, NAS-Bench-201, https://arxiv.org/abs/2001.00326.
   """
-  folder = data_dir or os.environ.get('NASJAX_DATA_DIR')
-  if not folder:
-    raise ValueError(
-      f'Expected a data_dir with {FILE}, but $NASJAX_DATA_DIR is not set '
-      f'either. {_SOURCE}'
-    )
-  path = pathlib.Path(folder, FILE)
-  if not path.is_file():
-    raise ValueError(f'Expected {FILE} in {folder}: no such file. {_SOURCE}')
-  try:
-    with np.load(path, allow_pickle=False) as file:
-      arrays = {name: file[name] for name in file.files}
-  except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-    raise ValueError(f'Cannot read {path}: {error}') from error
-  return _check(path, arrays)
+  path = tables.find(FILE, data_dir, _SOURCE)
+  arrays = tables.read(path)
+  tables.check_names(path, arrays, 'op_names', OPERATIONS)
+  return check_cells(path, arrays)
 
 
 def values_by_index(table: NasBench201, column: str) -> np.ndarray:
@@ -122,9 +115,6 @@ def values_by_index(table: NasBench201, column: str) -> np.ndarray:
   Raises:
     ValueError: if there is no such column.
   """
-  if column not in table.columns:
-    known = ', '.join(sorted(table.columns))
-    raise ValueError(f'Unknown column {column!r}. Known: {known}.')
   values = np.empty(NUM_CELLS, np.float32)
-  values[_rows(table.ops)] = table.columns[column]
+  values[_rows(table.ops)] = tables.column(table.columns, column)
   return values
