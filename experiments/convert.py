@@ -1,0 +1,47 @@
+r"""Converts the official files of a benchmark that you own into a table.
+
+  python -m experiments.convert --benchmark=nasbench101 \
+    --source=nasbench_only108.tfrecord --output=nb101.npz
+  python -m experiments.convert --benchmark=nats \
+    --source=NATS-tss-v1_0-3ffb9-simple --output=nb201_table.npz
+
+Neither needs the benchmark's own package, TensorFlow or PyTorch.
+"""
+
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from nasjax import experiment
+from nasjax.data import convert_nasbench101, convert_nats
+
+_BENCHMARK = flags.DEFINE_enum(
+  'benchmark', None, ['nasbench101', 'nats'], 'Whose files the source has.'
+)
+_SOURCE = flags.DEFINE_string('source', None, 'The official file or folder.')
+_OUTPUT = flags.DEFINE_string('output', None, 'The table to write, an .npz.')
+_ALLOW_MISSING = flags.DEFINE_bool(
+  'allow_missing', False, 'Whether cells may lack a file (nats).'
+)
+flags.mark_flags_as_required(['benchmark', 'source', 'output'])
+
+
+def main(argv: Sequence[str]) -> None:
+  """Convert the files.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  source, output = _SOURCE.value, _OUTPUT.value
+  with experiment.launch.clear_errors():
+    if _BENCHMARK.value == 'nats':
+      num_cells = convert_nats.convert(source, output, _ALLOW_MISSING.value)
+    else:
+      num_cells, _, _ = convert_nasbench101.convert(source, output)
+  print(f'{output}: {num_cells:,} cells')
+
+
+if __name__ == '__main__':
+  app.run(main)
