@@ -40,7 +40,13 @@ from nasjax.searches import (
   run,
   single_level,
 )
-from nasjax.spaces import categorical, darts_cell, nasbench201
+from nasjax.spaces import (
+  categorical,
+  darts_cell,
+  nasbench101,
+  nasbench101_classes,
+  nasbench201,
+)
 from nasjax.strategies import (
   asha,
   bohb,
@@ -72,6 +78,17 @@ class Row(NamedTuple):
 
 CELLS = nasbench201.nasbench201()
 DARTS = darts_cell.darts_cell(num_nodes=2)
+GRAPHS = nasbench101.nasbench101()
+GRAPHS_RESTRICTED = GRAPHS.restrict(
+  # Without max pooling and with the edge from the input to the output.
+  {
+    'edge': np.arange(42).reshape(21, 2) != 30,
+    'op': np.arange(15).reshape(5, 3) % 3 < 2,
+  }
+)
+GRAPHS_OF_TABLE = nasbench101.nasbench101(
+  cells=nasbench101_classes.all_codes(4), mutation_rate=1.0
+)
 TINY = categorical.categorical({'kernel': (2, 3), 'width': (1, 2)})
 TRIMMED = CELLS.restrict(
   # Without `none`, and without pooling on the first edge.
@@ -238,6 +255,7 @@ def _two_objectives():
 
 _PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
+_GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
 
 
 SPACES = (
@@ -245,6 +263,25 @@ SPACES = (
   Row('nasbench201', nasbench201.nasbench201, CELLS),
   Row('nasbench201_restricted', lambda: TRIMMED, TRIMMED),
   Row('darts_cell', lambda: DARTS, **_DARTS),
+  Row(
+    'nasbench101',
+    nasbench101.nasbench101,
+    **_GRAPHS,
+    exempt={'restriction': 'the last choice of an edge is that there is one'},
+  ),
+  Row(
+    'nasbench101_restricted',
+    lambda: GRAPHS_RESTRICTED,
+    GRAPHS_RESTRICTED,
+    nasbench101.contains,
+  ),
+  Row(
+    'nasbench101_table',
+    lambda: GRAPHS_OF_TABLE,
+    GRAPHS_OF_TABLE,
+    nasbench101.contains,
+    exempt={'restriction': 'a table is not the product of choices'},
+  ),
 )
 
 DISTRIBUTIONS = (

@@ -23,8 +23,8 @@ def records(file: BinaryIO) -> Iterator[bytes]:
   Args:
     file: opened for reading bytes.
 
-  Yields:
-    The bytes of every record.
+  Returns:
+    Iterator over the bytes of every record.
 
   Raises:
     ValueError: if the file is none, or ends within a record.
@@ -60,9 +60,9 @@ def fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
   Args:
     message: the serialised message.
 
-  Yields:
-    The number of a field and its value: an int, a double, or the bytes of a
-    text or message.
+  Returns:
+    Iterator over numbers of fields and their values: ints, floats, or the bytes
+    of texts and messages.
 
   Raises:
     ValueError: if it ends early or has a field of another kind.

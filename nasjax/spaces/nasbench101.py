@@ -80,7 +80,8 @@ def _check_mask(mask):
   edge = (forced | on_path[:, None] | more[None]).reshape(-1, len(EDGES))
   op = np.broadcast_to(mask['op'].argmax(-1), (len(edge), len(inner)))
   archs = {'edge': edge.astype(np.int32), 'op': op}
-  fits = np.asarray(jax.vmap(lambda arch: contains(arch, mask))(archs))
+  fits = jax.jit(jax.vmap(lambda arch: contains(arch, mask)))(archs)
+  fits = np.asarray(fits)
   if not fits.any():
     raise ValueError(
       'No cell of the mask has a path from input to output and at most '
