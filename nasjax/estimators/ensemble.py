@@ -36,15 +36,15 @@ def predict(
 
 
 def ensemble(
-  member: Estimator, num_members: int, parallel: bool = True
+  member: Estimator, num_members: int, parallel: bool = False
 ) -> Estimator:
   """Return the mean of members that learn the same with keys of their own.
 
   Args:
     member: the estimator.
     num_members: M.
-    parallel: whether members learn side by side, by `vmap`, or one after
-      another.
+    parallel: whether members learn side by side, by `vmap`: what accelerators
+      want. One after another is two to five times faster on a CPU.
 
   Returns:
     The estimator; its state is that of all members, with a leading axis M.

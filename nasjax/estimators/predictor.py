@@ -18,7 +18,7 @@ import optax
 
 from nasjax.archive import Archive
 from nasjax.estimators.ranking_losses import Loss
-from nasjax.types import Arch, Estimator, Key, Params
+from nasjax.types import Arch, Estimator, Params
 
 
 class Standard(NamedTuple):

@@ -6,13 +6,29 @@ from nasjax.networks.darts import Darts
 from nasjax.networks.loss import classification_loss
 from nasjax.networks.nasbench201 import NasBench201
 from nasjax.networks.operations import OPERATIONS, Site
+from nasjax.networks.predictors import (
+  BrpGcn,
+  Comparator,
+  Gcn,
+  LeNet,
+  Mlp,
+  NeuralPredictor,
+  Prediction,
+)
 
 __all__ = [
+  'BrpGcn',
   'Cell',
   'Controller',
+  'Comparator',
   'Darts',
+  'Gcn',
+  'LeNet',
+  'Mlp',
   'NasBench201',
+  'NeuralPredictor',
   'OPERATIONS',
+  'Prediction',
   'Site',
   'classification_loss',
 ]

@@ -184,9 +184,7 @@ class LeNet(nn.Module):
   def __call__(self, x: chex.Array) -> Prediction:
     for features in (32, 64):
       x = layers.Conv(features, (3, 3))(x)
-      bias = self.param(
-        f'bias_{features}', nn.initializers.zeros, (features,)
-      )
+      bias = self.param(f'bias_{features}', nn.initializers.zeros, (features,))
       x = nn.relu(x + jnp.broadcast_to(bias, x.shape))
     if self.pool:
       height, width = (size // 2 * 2 for size in x.shape[1:3])

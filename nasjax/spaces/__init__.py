@@ -5,6 +5,7 @@ from nasjax.spaces import (
   darts_cell,
   decisions,
   genotypes,
+  graphs,
   nasbench101,
   nasbench101_cells,
   nasbench101_classes,
@@ -13,7 +14,9 @@ from nasjax.spaces import (
   nasbench101_sequences,
   nasbench201,
   nasbench201_classes,
+  nasbench201_traits,
   paths,
+  tensors,
 )
 
 __all__ = (
@@ -21,6 +24,7 @@ __all__ = (
   'darts_cell',
   'decisions',
   'genotypes',
+  'graphs',
   'nasbench101',
   'nasbench101_cells',
   'nasbench101_classes',
@@ -29,5 +33,7 @@ __all__ = (
   'nasbench101_sequences',
   'nasbench201',
   'nasbench201_classes',
+  'nasbench201_traits',
   'paths',
+  'tensors',
 )
