@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nasjax import archive
+from nasjax import archive, networks
 from nasjax.distributions import categorical as categorical_policy
 from nasjax.distributions import (
   controller,
@@ -26,8 +26,13 @@ from nasjax.distributions import (
 )
 from nasjax.estimators import (
   combine,
+  comparator,
+  ensemble,
   one_shot,
   parzen,
+  predictor,
+  ranking_losses,
+  ridge,
   stand_alone,
   tabular,
   training,
@@ -181,6 +186,42 @@ def _stand_alone() -> Estimator:
   return stand_alone.stand_alone(trainer, lambda key, t: _EXAMPLES, valid, 2)
 
 
+def _predictor() -> Estimator:
+  return predictor.predictor(
+    networks.Mlp((4,)),
+    TINY.encode,
+    TINY.sample(jax.random.key(0)),
+    ranking_losses.pairwise(ranking_losses.logistic),
+    optax.sgd(0.1),
+    num_steps=2,
+    batch_size=4,
+    warm_start=True,
+    standardize=True,
+  )
+
+
+def _comparator() -> Estimator:
+  return comparator.comparator(
+    networks.Mlp((4,)),
+    TINY.encode,
+    TINY.sample(jax.random.key(0)),
+    optax.sgd(0.1),
+    num_steps=2,
+  ).estimator
+
+
+def _ridge() -> Estimator:
+  return ridge.ridge(TINY.encode, TINY.sample(jax.random.key(0)))
+
+
+def _told() -> archive.Archive:
+  """Six architectures in eight slots, one of them failed."""
+  archs = jax.vmap(TINY.sample)(jax.random.split(jax.random.key(0), 6))
+  values = jnp.arange(6.0).at[2].set(jnp.nan)
+  empty = archive.create(TINY.sample(jax.random.key(0)), 8)
+  return archive.add(empty, archs, values)
+
+
 def _planted() -> zero_cost.Proxy:
   """A proxy with weights of its own that fails on one choice."""
 
@@ -323,6 +364,15 @@ ESTIMATORS = (
   Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
   Row('stand_alone', _stand_alone, TINY),
   Row('weighted_product', _product, TINY, batch=(jnp.float32(1), None)),
+  Row('predictor', _predictor, TINY, batch=_told()),
+  Row(
+    'ensemble',
+    lambda: ensemble.ensemble(_predictor(), 2),
+    TINY,
+    batch=_told(),
+  ),
+  Row('comparator', _comparator, TINY, batch=_told()),
+  Row('ridge', _ridge, TINY, batch=_told()),
   Row('zero_cost', lambda: zero_cost.oriented(_planted(), TINY), TINY),
   Row(
     'zero_cost_fresh',
