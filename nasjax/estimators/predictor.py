@@ -7,6 +7,10 @@ the archive, whatever its count, so one program serves a whole search.
   z_i = (y_i - mean) / deviation over the finite values
   num_steps times: draw a batch of finite entries, step along the gradient of
   the loss of the network's scores and z
+  score = a s + b, the line of least squares through scores s and values y
+
+The line matters where the loss sees the order alone: it leaves unit and offset
+of the scores to chance, and the members of an ensemble would not agree on them.
 """
 
 from collections.abc import Callable
@@ -33,7 +37,8 @@ class State(NamedTuple):
 
   params: Params
   inputs: Any  # a `Standard` for every leaf of the features, () if unused
-  target: Standard  # of the values
+  slope: jax.Array  # f32[] of the line from scores to values, above zero
+  offset: jax.Array  # f32[]
 
 
 def standard(x: jax.Array, known: jax.Array) -> Standard:
@@ -60,6 +65,16 @@ def standardise(x: jax.Array, by: Standard) -> jax.Array:
   """Return `(x - mean) / deviation`."""
   mean, deviation = (jnp.broadcast_to(leaf, x.shape) for leaf in by)
   return (x - mean) / deviation
+
+
+def _line(scores, targets, known):
+  """Return slope and offset of the best line; its slope is above zero."""
+  by = standard(scores, known)
+  z = standardise(scores, by)
+  correlation = jnp.sum(z * targets * known) / jnp.maximum(jnp.sum(known), 1)
+  # A fit that failed keeps its order: a slope below zero would turn it round.
+  slope = jnp.where(correlation > 0, correlation, 1.0) / by.deviation
+  return slope, -slope * by.mean
 
 
 def _standardise_all(inputs, by):
@@ -90,8 +105,7 @@ def predictor(
 
   `update(key, state, told)` takes an `archive.Archive` with values `[N]`;
   entries that are not finite are empty or failed and do not count. `score` is
-  in the unit of the values, though after a fit of the order alone only its
-  order means something.
+  in the unit of the values.
 
   Example:
     >>> space = nasbench201.nasbench201()
@@ -141,13 +155,15 @@ def predictor(
     return State(
       init_params(key),
       tuple(zeros) if standardize else (),
-      standard(jnp.zeros(1), none),
+      jnp.ones(()),
+      jnp.zeros(()),
     )
 
   def update(key, state, told: Archive):
     init_key, fit_key = jax.random.split(key)
     known = jnp.isfinite(told.values)
     inputs = jax.vmap(features)(told.archs)
+    scales = ()
     if standardize:
       scales = tuple(standard(x, known) for x in jax.tree.leaves(inputs))
       inputs = _standardise_all(inputs, scales)
@@ -178,14 +194,20 @@ def predictor(
       step, (params, optimizer.init(params)), jnp.arange(num_steps)
     )
     metrics = {'fit_loss': losses[-1], 'num_known': jnp.sum(known)}
-    scales = scales if standardize else ()
-    return State(params, scales, target), metrics
+    scores = network.apply({'params': params}, inputs).values
+    slope, offset = _line(scores, targets, known)
+    return State(
+      params,
+      scales,
+      target.deviation * slope,
+      target.mean + target.deviation * offset,
+    ), metrics
 
   def score(key, state, arch):
     del key
     inputs = jax.tree.map(lambda leaf: leaf[None], features(arch))
     inputs = _standardise_all(inputs, state.inputs)
     value = network.apply({'params': state.params}, inputs).values[0]
-    return state.target.mean + state.target.deviation * value
+    return state.slope * value + state.offset
 
   return Estimator(init, update, score)

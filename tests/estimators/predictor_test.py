@@ -115,8 +115,28 @@ def test_a_step_is_one_of_the_optimiser_on_standard_targets():
   expected = jax.tree.map(lambda p, g: p - 0.1 * g, state.params, gradient)
   np.testing.assert_allclose(metrics['fit_loss'], value, rtol=1e-4)
   chex.assert_trees_all_close(fitted.params, expected, rtol=1e-4, atol=1e-6)
-  np.testing.assert_allclose(fitted.target.mean, y.mean(), rtol=1e-5)
-  np.testing.assert_allclose(fitted.target.deviation, y.std(), rtol=1e-4)
+  scores = networks.Mlp((4,)).apply({'params': fitted.params}, x).values
+  slope, offset = np.polyfit(np.asarray(scores, np.float64), y, 1)
+  expected = slope * scores + offset if slope > 0 else None
+  assert expected is not None
+  archs = jax.tree.map(lambda leaf: leaf[known], told.archs)
+  np.testing.assert_allclose(
+    _scores(estimator, fitted, archs), expected, rtol=1e-4
+  )
+
+
+def test_scores_of_a_fitted_order_are_in_the_unit_of_the_values():
+  estimator = _predictor(_HINGE, steps=100)
+  told = _told()
+  state, _ = jax.jit(estimator.update)(
+    _KEY, jax.jit(estimator.init)(_KEY), told
+  )
+  known = np.isfinite(told.values)
+  y, scores = told.values[known], _scores(estimator, state, told.archs)[known]
+  np.testing.assert_allclose(np.mean(scores), np.mean(y), rtol=1e-5)
+  slope, offset = np.polyfit(np.asarray(scores, np.float64), y, 1)
+  np.testing.assert_allclose(slope, 1, rtol=1e-3)
+  assert np.std(y - scores) < 0.3 * np.std(y)
 
 
 def test_a_warm_start_continues_and_a_cold_one_does_not():

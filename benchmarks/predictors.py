@@ -1,0 +1,207 @@
+"""Kendall's tau of predictors on NAS-Bench-201, by number of labels.
+
+Every predictor is fitted to the accuracies of n random cells and ranks all
+others. The settings were chosen with seeds 100 to 102; the table has seeds 0 to
+4 by default. Seconds are CPU time of a fit, without and with compilation, the
+latter with scores of all cells. Published rows for comparison: S. Lu et al.,
+PINAT, 2023, table 9 (their labels and ours may be other columns of the
+benchmark).
+
+  python -m benchmarks.predictors --column=e200_cifar10_test
+
+The default column is the accuracy on test images after one training of 200
+epochs on half of the training images, this one the mean of up to three on all.
+"""
+
+import argparse
+from collections.abc import Callable
+import time
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from scipy import stats
+
+from benchmarks import measure
+from nasjax import archive, networks
+from nasjax.data import tabular
+from nasjax.estimators import (
+  comparator,
+  ensemble,
+  predictor,
+  ranking_losses,
+  ridge,
+)
+from nasjax.spaces import graphs, nasbench201, nasbench201_traits, tensors
+from nasjax.types import Arch, Estimator
+
+_LABELS = (78, 156, 469, 781, 1563)
+_PUBLISHED = {
+  'published NP': (0.343, 0.413, 0.584, 0.634, 0.646),
+  'published NAO': (0.467, 0.493, 0.470, 0.522, 0.526),
+  'published TNASP': (0.539, 0.589, 0.640, 0.689, 0.724),
+  'published PINAT': (0.549, 0.631, 0.706, 0.761, 0.784),
+}
+_HINGE = ranking_losses.pairwise(ranking_losses.hinge(0.1))
+_LOGISTIC = ranking_losses.pairwise(ranking_losses.logistic)
+_CHUNK = 1563  # cells that are scored at once
+
+
+class Benchmark(NamedTuple):
+  """A space with a value of every architecture."""
+
+  archs: Arch  # [N, ...]
+  values: np.ndarray  # f32[N]
+
+
+def _network(network, features, example, loss, steps=500, rate=1e-3, **kwargs):
+  schedule = optax.cosine_decay_schedule(rate, steps)
+  return predictor.predictor(
+    network, features, example, loss, optax.adam(schedule), steps, **kwargs
+  )
+
+
+def _renas(loss):
+  triplets = ranking_losses.consistency(ranking_losses.hinge(0.1), 4096)
+  return ranking_losses.weighted_sum([(1.0, loss), (0.5, triplets)])
+
+
+def predictors_of_nasbench201() -> dict[str, Callable[[Arch], Estimator]]:
+  """Return predictors by name: functions of an example."""
+  encode = nasbench201.nasbench201().encode
+  traits = nasbench201_traits.encode
+  plain = graphs.nasbench201
+  pruned = lambda arch: graphs.nasbench201(arch, pruned=True)
+  contracted = lambda arch: graphs.nasbench201(arch, True, True)
+  ops = graphs.NASBENCH201_OPS
+  part = {'batch_size': 64}
+  best = part | {'standardize': True}
+  mlp = networks.Mlp()
+  comparing = optax.adam(optax.cosine_decay_schedule(1e-3, 500), b1=0.5)
+  return {
+    'ridge, one-hot': lambda x: ridge.ridge(encode, x),
+    'ridge, traits': lambda x: ridge.ridge(traits, x, 10.0),
+    'MLP, one-hot, squared error': lambda x: _network(
+      mlp, encode, x, ranking_losses.squared_error, **part
+    ),
+    'MLP, one-hot, hinge': lambda x: _network(mlp, encode, x, _HINGE, **part),
+    'ReNAS: LeNet, tensor, hinge and triplets': lambda x: _network(
+      networks.LeNet(), tensors.nasbench201, x, _renas(_HINGE), 300, **best
+    ),
+    'NP-GCN, squared error': lambda x: _network(
+      networks.NeuralPredictor(ops),
+      plain,
+      x,
+      ranking_losses.squared_error,
+      **part,
+    ),
+    'NP-GCN, pruned graph, logistic': lambda x: _network(
+      networks.NeuralPredictor(ops), pruned, x, _LOGISTIC, **part
+    ),
+    'BRP GCN of width 128, softmax of pairs': lambda x: _network(
+      networks.BrpGcn(ops, 128),
+      contracted,
+      x,
+      ranking_losses.softmax_pairs,
+      **part,
+    ),
+    'CTNAS comparator': lambda x: (
+      comparator.comparator(
+        networks.Gcn(ops), plain, x, comparing, 500, **part
+      ).estimator
+    ),
+    'GCN both ways, pruned graph, logistic': lambda x: _network(
+      networks.Gcn(ops, 64, reverse=True), pruned, x, _LOGISTIC, **part
+    ),
+    'MLP, traits, logistic': lambda x: _network(
+      mlp, traits, x, _LOGISTIC, **best
+    ),
+    '5 x MLP, traits, logistic': lambda x: ensemble.ensemble(
+      _network(mlp, traits, x, _LOGISTIC, **best), 5
+    ),
+  }
+
+
+def _measure(
+  build: Callable[[Arch], Estimator],
+  benchmark: Benchmark,
+  num_labels: int,
+  seeds: range,
+) -> dict[str, Any]:
+  """Return tau of every seed, and seconds."""
+  example = jax.tree.map(lambda leaf: leaf[0], benchmark.archs)
+  estimator = build(example)
+
+  @jax.jit
+  def fit(key, told):
+    init_key, update_key = jax.random.split(key)
+    return estimator.update(update_key, estimator.init(init_key), told)[0]
+
+  @jax.jit
+  def score(key, state):
+    one = lambda arch: estimator.score(key, state, arch)
+    return jax.lax.map(one, benchmark.archs, batch_size=_CHUNK)
+
+  taus, seconds, first = [], [], None
+  for seed in seeds:
+    rows = np.random.default_rng(seed).permutation(len(benchmark.values))
+    known, unseen = rows[:num_labels], rows[num_labels:]
+    archs = jax.tree.map(lambda leaf, k=known: leaf[k], benchmark.archs)
+    told = archive.Archive(
+      archs, jnp.asarray(benchmark.values[known]), jnp.int32(num_labels)
+    )
+    start = time.process_time()
+    state = jax.block_until_ready(fit(jax.random.key(seed), told))
+    seconds.append(time.process_time() - start)
+    scores = np.asarray(score(jax.random.key(seed), state))
+    first = first or time.process_time() - start
+    taus.append(
+      stats.kendalltau(scores[unseen], benchmark.values[unseen]).statistic
+    )
+  return {'taus': taus, 'fit': np.median(seconds[1:]), 'first': first}
+
+
+def nasbench201_benchmark(column: str) -> Benchmark:
+  """Return the cells of NAS-Bench-201 with one column of its table."""
+  space = nasbench201.nasbench201()
+  archs = jax.vmap(space.index)(jnp.arange(space.size))
+  table = tabular.load_nasbench201()
+  return Benchmark(archs, tabular.values_by_index(table, column))
+
+
+def main():
+  flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  flags.add_argument('--column', default='e200_cifar10valid_test_1run')
+  flags.add_argument('--first_seed', type=int, default=0)
+  flags.add_argument('--seeds', type=int, default=5)
+  flags.add_argument('--labels', type=int, nargs='+', default=_LABELS)
+  flags.add_argument('--only', default='', help='part of the names to run')
+  options = flags.parse_args()
+  benchmark = nasbench201_benchmark(options.column)
+  seeds = range(options.first_seed, options.first_seed + options.seeds)
+  rows = []
+  for name, build in predictors_of_nasbench201().items():
+    if options.only not in name:
+      continue
+    results = [_measure(build, benchmark, n, seeds) for n in options.labels]
+    cells = [
+      f'{np.mean(r["taus"]):.3f} ± {np.std(r["taus"]):.3f}' for r in results
+    ]
+    last = results[-1]
+    rows.append((name, *cells, float(last['fit']), float(last['first'])))
+    print(*rows[-1], sep='; ', flush=True)
+  for name, taus in _PUBLISHED.items():
+    known = dict(zip(_LABELS, taus))
+    rows.append((name, *map(known.get, options.labels), None, None))
+  head = [
+    *(f'n = {n}' for n in options.labels),
+    f'fit of {options.labels[-1]}, CPU s',
+    'first, with compilation and scores, CPU s',
+  ]
+  print(measure.table([options.column, *head], rows))
+
+
+if __name__ == '__main__':
+  main()
