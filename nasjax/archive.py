@@ -187,6 +187,18 @@ def contains(archive: Archive, archs: Arch) -> jax.Array:
   return jnp.any(filled[:, None] & equal(archive.archs, archs), axis=0)
 
 
+def first_of_equals(archs: Arch) -> jax.Array:
+  """Return which of B architectures do not repeat an earlier one, `bool[B]`."""
+  rows = [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(archs)]
+  columns = [column for leaf in rows for column in leaf.T]
+  # A stable sort brings equal ones together in their order.
+  order = jnp.lexsort(columns)
+  differs = [jnp.diff(column[order]) != 0 for column in columns]
+  is_first = jnp.any(jnp.stack(differs), axis=0)
+  is_first = jnp.concatenate([jnp.ones(1, bool), is_first])
+  return jnp.zeros_like(is_first).at[order].set(is_first)
+
+
 def top(archive: Archive, k: int) -> tuple[Arch, jax.Array]:
   """Return the k best architectures, best first; among equals the first slot.
 

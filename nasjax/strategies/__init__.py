@@ -1,7 +1,9 @@
 """Black-box search by ask and tell."""
 
 from nasjax.strategies import (
+  acquisition,
   asha,
+  bayes_opt,
   bohb,
   evolution,
   hyperband,
@@ -17,7 +19,9 @@ from nasjax.strategies import (
 )
 
 __all__ = (
+  'acquisition',
   'asha',
+  'bayes_opt',
   'bohb',
   'evolution',
   'hyperband',

@@ -81,12 +81,23 @@ def _slots(arch, codes, num_slots):
   return total % num_slots, jnp.concatenate(jax.tree.leaves(edits)) % num_slots
 
 
-def _edit(arch: Arch, mask: Mask, edit: jax.Array) -> Arch:
-  """Return an architecture after one of its F edits: one decision, set."""
+def edit(arch: Arch, mask: Mask, number: jax.Array) -> Arch:
+  """Return an architecture after one of its F edits: one decision, set.
+
+  Args:
+    arch: the architecture, index choices.
+    mask: that of its space, for its shapes.
+    number: of the edit, `i32[]` below F, which counts all choices of all
+      decisions in the order of the raveled leaves. Edits that set what is set
+      change nothing.
+
+  Returns:
+    The architecture.
+  """
   leaves, structure = jax.tree.flatten(mask)
   edited, first = [], 0
   for leaf, row in zip(leaves, structure.flatten_up_to(arch)):
-    chosen = first + jnp.arange(leaf.size).reshape(leaf.shape) == edit
+    chosen = first + jnp.arange(leaf.size).reshape(leaf.shape) == number
     edited.append(
       jnp.where(
         jnp.any(chosen, -1), jnp.argmax(chosen, -1).astype(row.dtype), row
@@ -156,8 +167,8 @@ def local_search(
     is_new = allowed & ~state.asked[slots] & (state.value > -jnp.inf)
     order = jax.random.uniform(order_key, is_new.shape)
     order, edits = jax.lax.top_k(jnp.where(is_new, order, -1.0), batch_size)
-    neighbours = jax.vmap(lambda edit: _edit(state.centre, space.mask, edit))(
-      edits
+    neighbours = jax.vmap(edit, (None, None, 0))(
+      state.centre, space.mask, edits
     )
     samples = jax.vmap(space.sample)(jax.random.split(sample_key, batch_size))
     is_neighbour = order >= 0
