@@ -60,14 +60,24 @@ def _predict(features: chex.Array) -> Prediction:
 
 
 class Mlp(nn.Module):
-  """Hidden layers of relus on a vector of features."""
+  """Hidden layers of relus on a vector of features.
+
+  Attributes:
+    widths: of the hidden layers.
+    glorot: whether hidden layers start uniform in
+      +-sqrt(6 / (fan_in + fan_out)), biases at zero: deep ones then still see
+      their input.
+  """
 
   widths: Sequence[int] = (128, 128)
+  glorot: bool = False
 
   @nn.compact
   def __call__(self, x: chex.Array) -> Prediction:
+    init = nn.initializers.glorot_uniform()
     for width in self.widths:
-      x = nn.relu(_Linear(width)(x))
+      layer = nn.Dense(width, kernel_init=init) if self.glorot else None
+      x = nn.relu((layer or _Linear(width))(x))
     return _predict(x)
 
 
