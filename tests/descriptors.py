@@ -28,6 +28,8 @@ from nasjax.estimators import (
   combine,
   comparator,
   ensemble,
+  gaussian_process,
+  graph_kernels,
   one_shot,
   parzen,
   predictor,
@@ -54,17 +56,21 @@ from nasjax.spaces import (
 )
 from nasjax.strategies import (
   asha,
+  bananas,
   bohb,
   evolution,
   hyperband,
   local_search,
+  nas_bowl,
   nsga2,
   ppo,
   random_search,
   reinforce,
   tpe,
 )
-from nasjax.systems import assisted_evolution, darts, naswot, te_nas
+from nasjax.systems import assisted_evolution, ctnas, darts, naswot, te_nas
+from nasjax.systems import bananas as bananas_system
+from nasjax.systems import nas_bowl as nas_bowl_system
 from nasjax.systems import random_search as random_search_system
 from nasjax.systems import regularized_evolution as evolution_system
 from nasjax.types import Arch, Batch, Estimator, Mask, Space
@@ -294,6 +300,96 @@ def _two_objectives():
   return strategy._replace(tell=tell)
 
 
+def _told() -> archive.Archive:
+  """Four architectures, one of which failed, in six slots."""
+  archs = jax.vmap(TINY.sample)(jax.random.split(jax.random.key(0), 4))
+  told = archive.create(TINY.sample(jax.random.key(1)), 6)
+  return archive.add(told, archs, jnp.array([1.0, 3.0, jnp.nan, 2.0]))
+
+
+class _Chain(NamedTuple):
+  """The decisions as a chain of vertices."""
+
+  adjacency: Any
+  op: jax.Array
+  mask: Any
+
+
+def _chain(arch) -> _Chain:
+  op = jnp.concatenate([arch['kernel'], 5 + arch['width']])
+  return _Chain(np.diag(np.ones(2), 1), op, np.ones(3))
+
+
+def _linear_comparator() -> comparator.Comparator:
+  """A comparison by a linear score, learned from all values told."""
+
+  def update(key, state, told):
+    del key
+    known = jnp.isfinite(told.values)
+    features = jax.vmap(TINY.encode)(told.archs)
+    gradient = jnp.where(known, told.values, 0.0) @ features
+    return 0.5 * state + 0.01 * gradient, {'norm': jnp.sum(state**2)}
+
+  def compare(state, archs, others):
+    a, b = (jax.vmap(TINY.encode)(x) @ state for x in (archs, others))
+    return jax.nn.sigmoid(a[:, None] - b[None])
+
+  return comparator.Comparator(_learned()._replace(update=update), compare)
+
+
+def _index_controller():
+  relaxed = gumbel.gumbel(TINY)
+
+  def sample(key, params):
+    weights = relaxed.sample(key, params)
+    return jax.tree.map(
+      lambda leaf: jnp.argmax(leaf, -1).astype(jnp.int32), weights
+    )
+
+  return relaxed._replace(sample=sample)
+
+
+def _ctnas():
+  return ctnas.ctnas(
+    TINY,
+    _first_feature(),
+    _linear_comparator(),
+    _index_controller(),
+    num_initial=2,
+    capacity=4,
+    num_steps=4,
+    update_every=2,
+    explore_every=2,
+    num_pairs=2,
+    archive_size=2,
+  )
+
+
+def _first_feature() -> Estimator:
+  return combine.stateless(lambda key, arch: TINY.encode(arch)[0])
+
+
+def _nas_bowl(factory, *estimator):
+  return factory(
+    TINY,
+    *estimator,
+    _chain,
+    None,
+    2,
+    2,
+    capacity=6,
+    num_mutants=10,
+    num_random=2,
+  )
+
+
+_BANANAS = {
+  'num_initial': 2,
+  'capacity': 6,
+  'num_members': 2,
+  'num_steps': 2,
+  'num_candidates': 4,
+}
 _PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
 _GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
@@ -363,6 +459,14 @@ ESTIMATORS = (
   Row('parzen', lambda: parzen.parzen(TINY, 10), TINY, batch=_told()),
   Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
   Row('stand_alone', _stand_alone, TINY),
+  Row(
+    'gaussian_process',
+    lambda: gaussian_process.gaussian_process(
+      TINY, graph_kernels.hamming(TINY), 6
+    ),
+    TINY,
+    batch=_told(),
+  ),
   Row('weighted_product', _product, TINY, batch=(jnp.float32(1), None)),
   Row('predictor', _predictor, TINY, batch=_told()),
   Row(
@@ -423,6 +527,14 @@ STRATEGIES = (
   ),
   Row('asha', lambda: asha.asha(TINY, (1 / 2, 1), 2, 2, capacity=6), TINY),
   Row('tpe', lambda: tpe.tpe(TINY, 4, 2, 12, num_candidates=4), TINY),
+  Row(
+    'bananas',
+    lambda: bananas.bananas(
+      TINY, TINY.encode, batch_size=2, widths=(3,), **_BANANAS
+    ),
+    TINY,
+  ),
+  Row('nas_bowl', lambda: _nas_bowl(nas_bowl.nas_bowl), TINY),
 )
 
 SEARCHES = (
@@ -445,6 +557,23 @@ SEARCHES = (
     lambda: assisted_evolution.assisted_evolution(
       TINY, _learned(), _planted(), 6, 4, 2
     ),
+    TINY,
+  ),
+  Row(
+    'bananas',
+    lambda: bananas_system.bananas(
+      TINY,
+      _first_feature(),
+      TINY.encode,
+      num_children=2,
+      **_BANANAS,
+    ),
+    TINY,
+  ),
+  Row('ctnas', _ctnas, TINY),
+  Row(
+    'nas_bowl',
+    lambda: _nas_bowl(nas_bowl_system.nas_bowl, _first_feature()),
     TINY,
   ),
   Row(

@@ -2,9 +2,12 @@
 
 from nasjax.systems import (
   assisted_evolution,
+  bananas,
+  ctnas,
   darts,
   kernel_tracking,
   lga,
+  nas_bowl,
   naswot,
   random_search,
   regularized_evolution,
@@ -13,9 +16,12 @@ from nasjax.systems import (
 
 __all__ = (
   'assisted_evolution',
+  'bananas',
+  'ctnas',
   'darts',
   'kernel_tracking',
   'lga',
+  'nas_bowl',
   'naswot',
   'random_search',
   'regularized_evolution',
