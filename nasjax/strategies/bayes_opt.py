@@ -72,9 +72,12 @@ def mutants(space: Space, size: int, num_parents: int = 1) -> Pool:
     )
 
   def draw(key, told):
-    parents, values = archive.top(told, num_parents)
+    parents, values = archive.top(
+      told, min(num_parents, archive.capacity(told))
+    )
     # The best stands in for parents that there are not.
-    slots = jnp.where(jnp.isfinite(values), jnp.arange(num_parents), 0)
+    slots = jnp.arange(num_parents)
+    slots = jnp.where(slots < jnp.sum(jnp.isfinite(values)), slots, 0)
     slots = jnp.repeat(slots, size // num_parents)
     parents = jax.tree.map(lambda leaf: leaf[slots], parents)
     return jax.vmap(space.mutate)(jax.random.split(key, size), parents)
