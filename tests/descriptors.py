@@ -387,6 +387,7 @@ _BANANAS = {
   'num_initial': 2,
   'capacity': 6,
   'num_members': 2,
+  'widths': (3,),
   'num_steps': 2,
   'num_candidates': 4,
 }
@@ -529,9 +530,7 @@ STRATEGIES = (
   Row('tpe', lambda: tpe.tpe(TINY, 4, 2, 12, num_candidates=4), TINY),
   Row(
     'bananas',
-    lambda: bananas.bananas(
-      TINY, TINY.encode, batch_size=2, widths=(3,), **_BANANAS
-    ),
+    lambda: bananas.bananas(TINY, TINY.encode, batch_size=2, **_BANANAS),
     TINY,
   ),
   Row('nas_bowl', lambda: _nas_bowl(nas_bowl.nas_bowl), TINY),

@@ -23,6 +23,7 @@ def bananas(
   num_children: int = 10,
   capacity: int = 300,
   num_members: int = 5,
+  widths: tuple[int, ...] = (20,) * 10,
   num_steps: int = 600,
   num_candidates: int = 100,
   batch_size: int | None = None,
@@ -39,6 +40,7 @@ def bananas(
     num_children: architectures of one update (10).
     capacity: architectures that can be told before the oldest are forgotten.
     num_members: networks of the ensemble (5).
+    widths: of their hidden layers (10 times 20).
     num_steps: of one fit, with batches of 32.
     num_candidates: size of the pool (100).
     batch_size: architectures scored at once, see `batching.map_archs`.
@@ -61,6 +63,7 @@ def bananas(
       num_children,
       capacity,
       num_members,
+      widths,
       num_steps=num_steps,
       num_candidates=num_candidates,
     ),
