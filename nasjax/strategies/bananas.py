@@ -60,7 +60,7 @@ def bananas(
   Args:
     space: the space; its `mutate` makes the candidates.
     features: `(arch) -> f32[F]`, in the paper the truncated path encoding:
-      `paths.encode` with 30 paths of NAS-Bench-201.
+      `paths.nasbench201_paths` with 30 features.
     num_initial: random architectures before the first fit (paper: 10).
     batch_size: architectures of one proposal (10).
     capacity: architectures that can be told before the oldest are forgotten.

@@ -35,7 +35,7 @@ def bananas(
     space: the space; its `mutate` makes the candidates.
     estimator: the score: a training, a table.
     features: `(arch) -> f32[F]`, in the paper the truncated path encoding:
-      `paths.encode` with 30 paths of NAS-Bench-201.
+      `paths.nasbench201_paths` with 30 features.
     num_initial: random architectures before the first fit (paper: 10).
     num_children: architectures of one update (10).
     capacity: architectures that can be told before the oldest are forgotten.

@@ -14,7 +14,7 @@ from nasjax.spaces import paths
 from nasjax.strategies import bananas
 from tests.strategies import curves
 
-_FEATURES = functools.partial(paths.encode, num_paths=30)
+_FEATURES = functools.partial(paths.nasbench201_paths, num_features=30)
 
 
 def test_the_loss_is_the_mean_distance_to_what_is_known():
