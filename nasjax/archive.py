@@ -199,6 +199,18 @@ def first_of_equals(archs: Arch) -> jax.Array:
   return jnp.zeros_like(is_first).at[order].set(is_first)
 
 
+def join(*archives: Archive) -> Archive:
+  """Return one archive that holds the slots of several, one after another.
+
+  What was empty stays so by its value, -inf, but counts as filled: ask the
+  parts what they contain.
+  """
+  concatenate = lambda *leaves: jnp.concatenate(leaves)
+  archs = jax.tree.map(concatenate, *(part.archs for part in archives))
+  values = jnp.concatenate([part.values for part in archives])
+  return Archive(archs, values, jnp.int32(len(values)))
+
+
 def top(archive: Archive, k: int) -> tuple[Arch, jax.Array]:
   """Return the k best architectures, best first; among equals the first slot.
 

@@ -1,6 +1,7 @@
 """Scores of architectures, learned or not."""
 
 from nasjax.estimators import (
+  autoencoder,
   combine,
   comparator,
   ensemble,
@@ -15,6 +16,7 @@ from nasjax.estimators import (
   predictor,
   ranking_losses,
   ridge,
+  self_labelled,
   stand_alone,
   tabular,
   training,
@@ -22,6 +24,7 @@ from nasjax.estimators import (
 )
 
 __all__ = (
+  'autoencoder',
   'combine',
   'comparator',
   'ensemble',
@@ -36,6 +39,7 @@ __all__ = (
   'predictor',
   'ranking_losses',
   'ridge',
+  'self_labelled',
   'stand_alone',
   'tabular',
   'training',

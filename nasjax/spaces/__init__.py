@@ -16,6 +16,7 @@ from nasjax.spaces import (
   nasbench201_classes,
   nasbench201_traits,
   paths,
+  sequences,
   tensors,
 )
 
@@ -35,5 +36,6 @@ __all__ = (
   'nasbench201_classes',
   'nasbench201_traits',
   'paths',
+  'sequences',
   'tensors',
 )

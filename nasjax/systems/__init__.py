@@ -7,10 +7,12 @@ from nasjax.systems import (
   darts,
   kernel_tracking,
   lga,
+  nao,
   nas_bowl,
   naswot,
   random_search,
   regularized_evolution,
+  seminas,
   te_nas,
 )
 
@@ -21,9 +23,11 @@ __all__ = (
   'darts',
   'kernel_tracking',
   'lga',
+  'nao',
   'nas_bowl',
   'naswot',
   'random_search',
   'regularized_evolution',
+  'seminas',
   'te_nas',
 )
