@@ -25,6 +25,7 @@ from nasjax.distributions import (
   straight_through,
 )
 from nasjax.estimators import (
+  autoencoder,
   combine,
   comparator,
   ensemble,
@@ -35,11 +36,13 @@ from nasjax.estimators import (
   predictor,
   ranking_losses,
   ridge,
+  self_labelled,
   stand_alone,
   tabular,
   training,
   zero_cost,
 )
+from nasjax.networks import autoencoder as autoencoder_networks
 from nasjax.searches import (
   bilevel,
   black_box,
@@ -53,6 +56,7 @@ from nasjax.spaces import (
   nasbench101,
   nasbench101_classes,
   nasbench201,
+  sequences,
 )
 from nasjax.strategies import (
   asha,
@@ -60,7 +64,9 @@ from nasjax.strategies import (
   bohb,
   evolution,
   hyperband,
+  latent_ascent,
   local_search,
+  model_based,
   nas_bowl,
   nsga2,
   ppo,
@@ -68,7 +74,15 @@ from nasjax.strategies import (
   reinforce,
   tpe,
 )
-from nasjax.systems import assisted_evolution, ctnas, darts, naswot, te_nas
+from nasjax.systems import (
+  assisted_evolution,
+  ctnas,
+  darts,
+  nao,
+  naswot,
+  seminas,
+  te_nas,
+)
 from nasjax.systems import bananas as bananas_system
 from nasjax.systems import nas_bowl as nas_bowl_system
 from nasjax.systems import random_search as random_search_system
@@ -226,6 +240,33 @@ def _told() -> archive.Archive:
   values = jnp.arange(6.0).at[2].set(jnp.nan)
   empty = archive.create(TINY.sample(jax.random.key(0)), 8)
   return archive.add(empty, archs, values)
+
+
+_TOKENS = sequences.categorical(TINY.mask)
+_AUTOENCODER = autoencoder_networks.Autoencoder(6, 4, 4, widths=(4,))
+
+
+def _told() -> archive.Archive:
+  """An archive with an empty slot and one that failed."""
+  archs = jax.vmap(TINY.index)(jnp.arange(5))
+  values = jnp.array([1.0, 3.0, -jnp.inf, 2.0, -jnp.inf])
+  return archive.Archive(archs, values, jnp.int32(4))
+
+
+def _autoencoder(**kwargs) -> Estimator:
+  return autoencoder.autoencoder(_AUTOENCODER, _TOKENS, 2, 4, **kwargs)
+
+
+def _self_labelled() -> Estimator:
+  model = _autoencoder(warm_start=True)
+  return self_labelled.self_labelled(TINY, model, model, 6, up_sample=2)
+
+
+def _latent_ascent():
+  propose = latent_ascent.latent_ascent(
+    TINY, _TOKENS, autoencoder.latent(_AUTOENCODER, _TOKENS), 2, 4, max_steps=2
+  )
+  return model_based.model_based(TINY, _autoencoder(), propose, 2, 2, 8)
 
 
 def _planted() -> zero_cost.Proxy:
@@ -468,6 +509,8 @@ ESTIMATORS = (
     TINY,
     batch=_told(),
   ),
+  Row('autoencoder', _autoencoder, TINY, batch=_told()),
+  Row('self_labelled', _self_labelled, TINY, batch=_told()),
   Row('weighted_product', _product, TINY, batch=(jnp.float32(1), None)),
   Row('predictor', _predictor, TINY, batch=_told()),
   Row(
@@ -534,6 +577,7 @@ STRATEGIES = (
     TINY,
   ),
   Row('nas_bowl', lambda: _nas_bowl(nas_bowl.nas_bowl), TINY),
+  Row('latent_ascent', _latent_ascent, TINY),
 )
 
 SEARCHES = (
@@ -579,6 +623,18 @@ SEARCHES = (
     'te_nas',
     lambda: te_nas.te_nas(CELLS, _mixture(0), _mixture(1), num_repeats=2),
     CELLS,
+  ),
+  Row(
+    'nao',
+    lambda: nao.nao(TINY, _learned(), None, 2, 2, 6, num_seeds=2, num_steps=2),
+    TINY,
+  ),
+  Row(
+    'seminas',
+    lambda: seminas.seminas(
+      TINY, _learned(), None, 2, 2, 6, 4, 2, num_steps=2, num_extra_steps=2
+    ),
+    TINY,
   ),
   Row('darts', _darts, TINY, batch={'train': _EXAMPLES, 'valid': _EXAMPLES}),
   Row(
