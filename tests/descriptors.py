@@ -626,13 +626,25 @@ SEARCHES = (
   ),
   Row(
     'nao',
-    lambda: nao.nao(TINY, _learned(), None, 2, 2, 6, num_seeds=2, num_steps=2),
+    lambda: nao.nao(
+      TINY, _learned(), _TOKENS, _AUTOENCODER, 2, 2, 6, 2, num_steps=2
+    ),
     TINY,
   ),
   Row(
     'seminas',
     lambda: seminas.seminas(
-      TINY, _learned(), None, 2, 2, 6, 4, 2, num_steps=2, num_extra_steps=2
+      TINY,
+      _learned(),
+      _TOKENS,
+      _AUTOENCODER,
+      2,
+      2,
+      6,
+      4,
+      2,
+      num_steps=2,
+      num_extra_steps=2,
     ),
     TINY,
   ),

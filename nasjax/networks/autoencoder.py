@@ -197,12 +197,13 @@ class Autoencoder(nn.Module):
     return self.predict(outputs, train), logits
 
 
-def nao(vocabulary: int, group: int = 1) -> Autoencoder:
+def nao(vocabulary: int, group: int = 1, bounded: bool = True) -> Autoencoder:
   """Return the network of NAO, with the sizes of the PyTorch code (NAO_V1).
 
   Args:
     vocabulary: V.
     group: R; 2 there, for pairs of a predecessor and an operation.
+    bounded: whether a sigmoid bounds the prediction, as there.
   """
   return Autoencoder(
     vocabulary,
@@ -212,7 +213,7 @@ def nao(vocabulary: int, group: int = 1) -> Autoencoder:
     widths=(200, 200, 200),
     bidirectional=False,
     residual=False,
-    bounded=True,
+    bounded=bounded,
     dropout=0.0,
   )
 

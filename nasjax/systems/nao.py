@@ -38,6 +38,7 @@ def nao(
   space: Space,
   estimator: Estimator,
   sequences: spaces.Sequences | None = None,
+  network: networks.Autoencoder | None = None,
   num_initial: int = 100,
   num_new: int = 50,
   capacity: int = 1000,
@@ -45,8 +46,6 @@ def nao(
   first_step: float = 1.0,
   increment: float = 1.0,
   max_steps: int = 50,
-  group: int = 1,
-  bounded: bool = False,
   num_steps: int = 1000,
   fit_batch_size: int = 100,
   trade_off: float = 0.8,
@@ -61,6 +60,7 @@ def nao(
     estimator: the score that costs something: a training, a table.
     sequences: of the space; by default one token a decision, which suits
       spaces of independent choices.
+    network: the autoencoder; by default `networks.autoencoder.nao`.
     num_initial: n, a multiple of `num_new`.
     num_new: architectures evaluated in one update.
     capacity: architectures that are remembered.
@@ -69,8 +69,6 @@ def nao(
       three times, where every architecture is trained alone).
     increment: of eta.
     max_steps: values of eta (official: 50).
-    group: tokens that the encoder reads at once.
-    bounded: whether targets lie between 0 and 1, behind a sigmoid.
     num_steps: optimiser steps of a fit.
     fit_batch_size: architectures of one of them (official: 100).
     trade_off: weight of the prediction's loss (official: 0.8).
@@ -88,7 +86,7 @@ def nao(
     Luo et al., 2018, https://arxiv.org/abs/1808.07233, algorithm 1.
   """
   sequences = sequences or spaces.categorical(space.mask)
-  network = networks.nao(sequences.mask.shape[1], group).clone(bounded=bounded)
+  network = network or networks.nao(sequences.mask.shape[1])
   model = autoencoder.autoencoder(
     network,
     sequences,

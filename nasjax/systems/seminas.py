@@ -38,6 +38,7 @@ def seminas(
   space: Space,
   estimator: Estimator,
   sequences: spaces.Sequences | None = None,
+  network: networks.Autoencoder | None = None,
   num_initial: int = 100,
   num_new: int = 50,
   capacity: int = 1000,
@@ -59,6 +60,7 @@ def seminas(
     estimator: the score that costs something: a training, a table.
     sequences: of the space; by default one token a decision, which suits
       spaces of independent choices.
+    network: the autoencoder; by default `networks.autoencoder.seminas`.
     num_initial: n, a multiple of `num_new`.
     num_new: architectures evaluated in one update.
     capacity: architectures that are remembered.
@@ -84,7 +86,7 @@ def seminas(
     Luo et al., 2020, https://arxiv.org/abs/2002.10389, algorithm 1.
   """
   sequences = sequences or spaces.categorical(space.mask)
-  network = networks.seminas(sequences.mask.shape[1])
+  network = network or networks.seminas(sequences.mask.shape[1])
 
   def model(steps):
     return autoencoder.autoencoder(
