@@ -15,9 +15,6 @@ the official PyTorch code. With n(v) = v / |v|:
 
 In SemiNAS the encoder reads in both directions, and encoder, predictor and
 decoder have residual connections.
-
-Deviations
-  * An LSTM has one bias vector, not two that are added.
 """
 
 import math
@@ -29,7 +26,7 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax.networks import layers
+from nasjax.networks import layers, recurrent
 from nasjax.types import Params
 
 
@@ -43,40 +40,6 @@ def _linear(features, fan_in, use_bias=True):
   """A linear layer, its kernel and bias within the same bound."""
   init = layers.fan_in_uniform(fan_in)
   return nn.Dense(features, use_bias, kernel_init=init, bias_init=init)
-
-
-class Lstm(nn.Module):
-  """Long short-term memory over the second last axis.
-
-  `i, f, g, o = split(W x_t + U h + b)`, `c' = sig(f) c + sig(i) tanh(g)`,
-  `h' = sig(o) tanh(c')`.
-  """
-
-  features: int
-
-  @nn.compact
-  def __call__(
-    self, x: chex.Array, carry: chex.ArrayTree, reverse: bool = False
-  ) -> tuple[jax.Array, chex.ArrayTree]:
-    """Return outputs `[..., T, F]` for `x [..., T, E]`, and the last (h, c)."""
-    init = layers.fan_in_uniform(self.features)
-    # The inputs' part of all steps is one product.
-    gates = _linear(4 * self.features, self.features)(x)
-    recurrent = self.param(
-      'recurrent', init, (self.features, 4 * self.features)
-    )
-
-    def step(carry, gates):
-      hidden, cell = carry
-      i, f, g, o = jnp.split(gates + hidden @ recurrent, 4, axis=-1)
-      cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
-      hidden = nn.sigmoid(o) * jnp.tanh(cell)
-      return (hidden, cell), hidden
-
-    gates = jnp.moveaxis(gates, -2, 0)
-    # Not unrolled: that is no faster and takes twice as long to compile.
-    carry, outputs = lax.scan(step, carry, gates, reverse=reverse)
-    return jnp.moveaxis(outputs, 0, -2), carry
 
 
 class Autoencoder(nn.Module):
@@ -119,16 +82,16 @@ class Autoencoder(nn.Module):
       )
     one = nn.initializers.normal(1.0)
     self.embed = nn.Dense(self.embedding, use_bias=False, kernel_init=one)
-    self.forward = Lstm(self.hidden)
+    self.forward = recurrent.Lstm(self.hidden)
     if self.bidirectional:
-      self.backward = Lstm(self.hidden)
+      self.backward = recurrent.Lstm(self.hidden)
       self.join = _linear(self.hidden, 2 * self.hidden)
     self.mlp = [
       _linear(width, before) for before, width in zip(widths, widths[1:])
     ]
     self.head = _linear(1, widths[-1])
     self.embed_last = nn.Dense(self.hidden, use_bias=False, kernel_init=one)
-    self.decoder = Lstm(self.hidden)
+    self.decoder = recurrent.Lstm(self.hidden)
     self.query = _linear(self.hidden, self.hidden, use_bias=False)
     self.mix = _linear(self.hidden, 2 * self.hidden, use_bias=False)
     self.emit = _linear(self.vocabulary, self.hidden)
@@ -204,6 +167,9 @@ def nao(vocabulary: int, group: int = 1, bounded: bool = True) -> Autoencoder:
     vocabulary: V.
     group: R; 2 there, for pairs of a predecessor and an operation.
     bounded: whether a sigmoid bounds the prediction, as there.
+
+  Returns:
+    The network.
   """
   return Autoencoder(
     vocabulary,

@@ -20,8 +20,8 @@ instead of 1,000 epochs.
 
 Deviations
   * Targets have mean 0 and variance 1, and no sigmoid follows: between 0 and 1,
-    a few failures leave all good architectures no room. `bounded=True` is as
-    published.
+    a few failures leave all good architectures no room. The published form is
+    `network=networks.autoencoder.nao(vocabulary, bounded=True)`.
   * The pool only grows; with shared weights the official code drops its worst.
   * No copies of an architecture with the inputs of a node exchanged.
 """
@@ -60,7 +60,8 @@ def nao(
     estimator: the score that costs something: a training, a table.
     sequences: of the space; by default one token a decision, which suits
       spaces of independent choices.
-    network: the autoencoder; by default `networks.autoencoder.nao`.
+    network: the autoencoder; by default `networks.autoencoder.nao`
+      without its sigmoid.
     num_initial: n, a multiple of `num_new`.
     num_new: architectures evaluated in one update.
     capacity: architectures that are remembered.
@@ -86,7 +87,7 @@ def nao(
     Luo et al., 2018, https://arxiv.org/abs/1808.07233, algorithm 1.
   """
   sequences = sequences or spaces.categorical(space.mask)
-  network = network or networks.nao(sequences.mask.shape[1])
+  network = network or networks.nao(sequences.mask.shape[1], bounded=False)
   model = autoencoder.autoencoder(
     network,
     sequences,
