@@ -19,8 +19,8 @@ from nasjax.networks.predictors import (
 __all__ = [
   'BrpGcn',
   'Cell',
-  'Controller',
   'Comparator',
+  'Controller',
   'Darts',
   'Gcn',
   'LeNet',
