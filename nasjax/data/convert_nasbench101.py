@@ -57,7 +57,7 @@ def parse(record: bytes) -> Training:
   """
   try:
     key, epochs, adjacency, operations, metrics = json.loads(record)
-    message = list(tfrecord.fields(base64.b64decode(metrics, validate=True)))
+    message = list(tfrecord.fields(base64.b64decode(metrics)))
     evaluations = [value for number, value in message if number == _EVALUATION]
     last = dict(tfrecord.fields(evaluations[_FINAL]))
     return Training(

@@ -9,9 +9,10 @@ Many such arrays are one cell: what is on no path from input to output does not
 count (`prune`), nor do the names of vertices (`code`). 423,624 cells remain.
 
 Deviations
-  * The published random searches draw every edge with probability 1/2. That is
-    far from uniform over cells: 7 vertices count in 0.3 % of its draws, and in
-    85 % of the cells. Here `sample` is uniform over cells.
+  * The authors' random search draws every edge with probability 1/2. That is
+    far from uniform over cells: 7 vertices count in 0.3 % of its valid draws,
+    and in 85 % of the cells. Here `sample` is uniform over cells; with a mask
+    that allows everything it is the authors'.
 """
 
 import itertools
@@ -117,8 +118,8 @@ def nasbench101(
 
   `mutate` draws uniformly among all edits of one decision, an edge or an
   operation, that leave a valid cell. Edits of what does not count are among
-  them: they are how a vertex is added. With a `mutation_rate` r it is that of
-  the published evolutions, `perturb`, until the cell is valid and other arrays.
+  them: they are how a vertex is added. With a `mutation_rate` r it is the
+  one of White et al., `perturb`, until the cell is valid and other arrays.
   In the space of a table it is `perturb`, given that it ends at another row:
   row i, with d edges and e operations other than those of the cell, is drawn
   with a probability proportional to (p / (1 - p))^d (q / (2 - 2 q))^e, where
@@ -132,7 +133,7 @@ def nasbench101(
     mask: `{'edge': bool[21, 2], 'op': bool[5, 3]}`, the choices allowed; all by
       default.
     cells: codes of the rows of a table, `int32[N]`; by default of all cells.
-    mutation_rate: r, 1 in the published evolutions; one edit by default.
+    mutation_rate: r, 1 in published runs; by default one edit is made.
 
   Returns:
     The space.
@@ -142,7 +143,8 @@ def nasbench101(
       or rows of a table repeat.
 
   References:
-    Ying et al., NAS-Bench-101, https://arxiv.org/abs/1902.09635.
+    Ying et al., NAS-Bench-101, https://arxiv.org/abs/1902.09635; mutation rate:
+    White, Nolen and Savani, https://arxiv.org/abs/2005.02960.
   """
   if mask is not None and cells is not None:
     raise ValueError('Expected a mask or the cells of a table, got both.')

@@ -2,8 +2,11 @@
 
 C. White, S. Nolen and Y. Savani, Exploring the Loss Landscape in Neural
 Architecture Search, 2021, https://arxiv.org/abs/2005.02960: the neighbourhood
-of their local search, and the mutation of their evolution, which is that of
-C. Ying et al., NAS-Bench-101, 2019, https://arxiv.org/abs/1902.09635.
+of their local search and the mutation of their evolution, as in their code.
+
+The notebook of C. Ying et al., NAS-Bench-101, 2019,
+https://arxiv.org/abs/1902.09635, mutates likewise but flips every edge with
+probability r / 7.
 """
 
 import jax

@@ -48,7 +48,7 @@ def _training(key, epochs, valid, num_params=8_555_530):
   )
   adjacency, ops = '010001000', 'input,maxpool3x3,output'
   return json.dumps(
-    [key, epochs, adjacency, ops, base64.b64encode(metrics).decode()]
+    [key, epochs, adjacency, ops, base64.encodebytes(metrics).decode()]
   ).encode()
 
 
