@@ -140,7 +140,7 @@ def nasbench101(
 
   Raises:
     ValueError: if no valid cell fits the mask, if there is a mask and a table,
-      or rows of a table repeat.
+      or rows of a table repeat, or if the rate is not between 0 and 5.
 
   References:
     Ying et al., NAS-Bench-101, https://arxiv.org/abs/1902.09635; mutation rate:
@@ -149,8 +149,8 @@ def nasbench101(
   if mask is not None and cells is not None:
     raise ValueError('Expected a mask or the cells of a table, got both.')
   rate = 1.0 if mutation_rate is None else mutation_rate
-  if isinstance(rate, int | float) and rate <= 0:
-    raise ValueError(f'Expected a positive mutation_rate, got {rate}.')
+  if isinstance(rate, int | float) and not 0 < rate < 5:
+    raise ValueError(f'Expected a mutation_rate between 0 and 5, got {rate}.')
   is_masked, is_table = mask is not None, cells is not None
   if is_masked:
     mask, has_mutations = _check_mask(mask)
@@ -161,7 +161,9 @@ def nasbench101(
     has_mutations = len(cells) > 1
   if is_table:
     row_of(cells)  # raises where rows repeat
-    rows = jax.vmap(nasbench101_cells.decode)(cells)
+    rows = jax.vmap(nasbench101_edits.bits)(
+      jax.vmap(nasbench101_cells.decode)(cells)
+    )
 
   def index(i: jax.Array) -> Arch:
     return nasbench101_cells.decode(jnp.asarray(cells)[i])

@@ -10,6 +10,7 @@ probability r / 7.
 """
 
 import jax
+from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
@@ -94,8 +95,25 @@ def perturb(key: Key, arch: Arch, rate: float | jax.Array = 1.0) -> Arch:
   }
 
 
+def bits(arch: Arch) -> tuple[jax.Array, jax.Array]:
+  """Return edges and one-hot operations as the bits of two ints.
+
+  Args:
+    arch: `{'edge': int32[21], 'op': int32[5]}`.
+
+  Returns:
+    `int32[]` of 21 bits and `int32[]` of 15.
+  """
+  edges = 1 << np.arange(_NUM_EDGES, dtype=np.int32)
+  vertices = _NUM_OPS * np.arange(_NUM_VERTICES, dtype=np.int32)
+  return jnp.asarray(arch['edge']) @ edges, jnp.sum(1 << vertices + arch['op'])
+
+
 def draw_row(
-  key: Key, arch: Arch, rows: Arch, rate: float | jax.Array = 1.0
+  key: Key,
+  arch: Arch,
+  rows: tuple[jax.Array, jax.Array],
+  rate: float | jax.Array = 1.0,
 ) -> jax.Array:
   """Return the row of a table at which a perturbation ends, given that it does.
 
@@ -107,20 +125,21 @@ def draw_row(
     key: random key.
     arch: `{'edge': int32[21], 'op': int32[5]}`, a cell in the benchmark; its
       canonical form is compared.
-    rows: canonical cells, as of `nasbench101_cells.decode`, pytree of
-      `[N, ...]` with N > 1.
+    rows: `bits` of the rows' canonical forms, two `int32[N]` with N > 1.
     rate: r, less than 5.
 
   Returns:
     `int32[]`.
   """
-  own = nasbench101_cells.decode(nasbench101_cells.code(arch))
-  edge = jnp.sum(rows['edge'] != own['edge'][None], axis=1)
-  op = jnp.sum(rows['op'] != own['op'][None], axis=1)
-  edge_rate, op_rate = rate / _NUM_EDGES, rate / _NUM_VERTICES
-  other_ops = _NUM_OPS - 1
-  logits = edge * jnp.log(edge_rate / (1 - edge_rate)) + op * jnp.log(
-    op_rate / (other_ops * (1 - op_rate))
-  )
-  logits = jnp.where((edge > 0) | (op > 0), logits, -jnp.inf)
-  return jax.random.categorical(key, logits)
+  own = bits(nasbench101_cells.decode(nasbench101_cells.code(arch)))
+  edge, op = [lax.population_count(row ^ one) for row, one in zip(rows, own)]
+  edge_odds = rate / (_NUM_EDGES - rate)
+  op_odds = rate / ((_NUM_OPS - 1) * (_NUM_VERTICES - rate))
+  # Another operation is two other bits of a one-hot vector.
+  weights = edge_odds**edge * op_odds ** (op // 2)
+  weights = jnp.where((edge > 0) | (op > 0), weights, 0.0)
+  # Inversion: one random number instead of one a row. Rounding must not lead to
+  # the end, which may be the row of the cell.
+  ends = jnp.cumsum(weights)
+  place = jax.random.uniform(key, maxval=1 - 1e-6) * ends[-1]
+  return jnp.searchsorted(ends, place, side='right')

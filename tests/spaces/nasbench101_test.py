@@ -284,7 +284,7 @@ class SpaceTest(chex.TestCase):
       nasbench101.nasbench101({'op': np.ones((5, 3), bool)})
     with self.assertRaisesRegex(ValueError, 'got both'):
       nasbench101.nasbench101(_ARRAYS, np.array([243]))
-    with self.assertRaisesRegex(ValueError, 'positive mutation_rate'):
+    with self.assertRaisesRegex(ValueError, 'between 0 and 5, got 0'):
       nasbench101.nasbench101(mutation_rate=0)
 
   def test_a_space_of_one_cell_has_no_mutations(self):
