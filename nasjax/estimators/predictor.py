@@ -41,7 +41,7 @@ class State(NamedTuple):
   offset: jax.Array  # f32[]
 
 
-def standard(x: jax.Array, known: jax.Array) -> Standard:
+def _standard(x: jax.Array, known: jax.Array) -> Standard:
   """Return mean and deviation of examples, those of each entry of a last axis.
 
   Args:
@@ -61,7 +61,7 @@ def standard(x: jax.Array, known: jax.Array) -> Standard:
   )
 
 
-def standardise(x: jax.Array, by: Standard) -> jax.Array:
+def _scale(x: jax.Array, by: Standard) -> jax.Array:
   """Return `(x - mean) / deviation`."""
   mean, deviation = (jnp.broadcast_to(leaf, x.shape) for leaf in by)
   return (x - mean) / deviation
@@ -69,19 +69,19 @@ def standardise(x: jax.Array, by: Standard) -> jax.Array:
 
 def _line(scores, targets, known):
   """Return slope and offset of the best line; its slope is above zero."""
-  by = standard(scores, known)
-  z = standardise(scores, by)
+  by = _standard(scores, known)
+  z = _scale(scores, by)
   correlation = jnp.sum(z * targets * known) / jnp.maximum(jnp.sum(known), 1)
   # A fit that failed keeps its order: a slope below zero would turn it round.
   slope = jnp.where(correlation > 0, correlation, 1.0) / by.deviation
   return slope, -slope * by.mean
 
 
-def _standardise_all(inputs, by):
+def _scale_all(inputs, by):
   if by == ():
     return inputs
   leaves, structure = jax.tree.flatten(inputs)
-  return structure.unflatten(map(standardise, leaves, by))
+  return structure.unflatten(map(_scale, leaves, by))
 
 
 def _draw(key, known, batch_size):
@@ -151,7 +151,7 @@ def predictor(
   def init(key):
     inputs = jax.tree.leaves(features(example))
     none = jnp.zeros(1, bool)
-    zeros = [standard(jnp.zeros((1, *jnp.shape(x))), none) for x in inputs]
+    zeros = [_standard(jnp.zeros((1, *jnp.shape(x))), none) for x in inputs]
     return State(
       init_params(key),
       tuple(zeros) if standardize else (),
@@ -165,10 +165,10 @@ def predictor(
     inputs = jax.vmap(features)(told.archs)
     scales = ()
     if standardize:
-      scales = tuple(standard(x, known) for x in jax.tree.leaves(inputs))
-      inputs = _standardise_all(inputs, scales)
-    target = standard(jnp.where(known, told.values, 0.0), known)
-    targets = jnp.where(known, standardise(told.values, target), 0.0)
+      scales = tuple(_standard(x, known) for x in jax.tree.leaves(inputs))
+      inputs = _scale_all(inputs, scales)
+    target = _standard(jnp.where(known, told.values, 0.0), known)
+    targets = jnp.where(known, _scale(told.values, target), 0.0)
     num_drawn = min(batch_size or len(targets), len(targets))
 
     def loss_of(params, key, batch):
@@ -206,7 +206,7 @@ def predictor(
   def score(key, state, arch):
     del key
     inputs = jax.tree.map(lambda leaf: leaf[None], features(arch))
-    inputs = _standardise_all(inputs, state.inputs)
+    inputs = _scale_all(inputs, state.inputs)
     value = network.apply({'params': state.params}, inputs).values[0]
     return state.slope * value + state.offset
 
