@@ -1,4 +1,4 @@
-"""Kendall's tau of predictors on NAS-Bench-201, by number of labels.
+"""Kendall's tau of predictors on two benchmarks, by number of labels.
 
 Every predictor is fitted to the accuracies of n random cells and ranks all
 others. The settings were chosen with seeds 100 to 102; the table has seeds 0 to
@@ -8,9 +8,13 @@ PINAT, 2023, table 9 (their labels and ours may be other columns of the
 benchmark).
 
   python -m benchmarks.predictors --column=e200_cifar10_test
+  python -m benchmarks.predictors --space=nasbench101
 
-The default column is the accuracy on test images after one training of 200
-epochs on half of the training images, this one the mean of up to three on all.
+Of NAS-Bench-201 the default column is the accuracy on test images after one
+training of 200 epochs on half of the training images, `e200_cifar10_test` the
+mean of up to three on all. Of NAS-Bench-101 it is the validation accuracy after
+108 epochs, of one run; unseen are the other cells of the sample of 20,001,
+where the published rows have all 423,624.
 """
 
 import argparse
@@ -26,7 +30,7 @@ from scipy import stats
 
 from benchmarks import measure
 from nasjax import archive, networks
-from nasjax.data import tabular
+from nasjax.data import nasbench101, tabular
 from nasjax.estimators import (
   comparator,
   ensemble,
@@ -34,11 +38,23 @@ from nasjax.estimators import (
   ranking_losses,
   ridge,
 )
-from nasjax.spaces import graphs, nasbench201, nasbench201_traits, tensors
+from nasjax.spaces import (
+  graphs,
+  nasbench101_cells,
+  nasbench101_costs,
+  nasbench201,
+  nasbench201_traits,
+  tensors,
+)
 from nasjax.types import Arch, Estimator
 
-_LABELS = (78, 156, 469, 781, 1563)
-_PUBLISHED = {
+_NASBENCH101_PUBLISHED = {  # labels: 100, 172, 424, on all cells
+  'published NP': (0.391, 0.545, 0.679),
+  'published NAO': (0.501, 0.566, 0.666),
+  'published TNASP': (0.600, 0.669, 0.705),
+  'published PINAT': (0.679, 0.715, 0.772),
+}
+_NASBENCH201_PUBLISHED = {  # labels: 78, 156, 469, 781, 1563
   'published NP': (0.343, 0.413, 0.584, 0.634, 0.646),
   'published NAO': (0.467, 0.493, 0.470, 0.522, 0.526),
   'published TNASP': (0.539, 0.589, 0.640, 0.689, 0.724),
@@ -50,10 +66,13 @@ _CHUNK = 1563  # cells that are scored at once
 
 
 class Benchmark(NamedTuple):
-  """A space with a value of every architecture."""
+  """A space with values of architectures, and what is to be compared."""
 
   archs: Arch  # [N, ...]
   values: np.ndarray  # f32[N]
+  predictors: dict[str, Callable[[Arch], Estimator]]  # functions of an example
+  labels: tuple[int, ...]
+  published: dict[str, tuple[float, ...]]  # tau for each number of labels
 
 
 def _network(network, features, example, loss, steps=500, rate=1e-3, **kwargs):
@@ -124,6 +143,51 @@ def predictors_of_nasbench201() -> dict[str, Callable[[Arch], Estimator]]:
   }
 
 
+def predictors_of_nasbench101() -> dict[str, Callable[[Arch], Estimator]]:
+  """Return predictors by name: functions of an example."""
+  graph = lambda arch: graphs.nasbench101(
+    nasbench101_cells.adjacency(arch), arch['op']
+  )
+
+  def tensor(arch):
+    costs = nasbench101_costs.vertex_costs(arch)
+    pruned = nasbench101_cells.prune(arch)
+    return tensors.nasbench101(
+      nasbench101_cells.adjacency(pruned), pruned['op'], *costs
+    )
+
+  ops = graphs.NASBENCH101_OPS
+  part = {'batch_size': 64}
+  both = networks.Gcn(ops, 64, reverse=True)
+  comparing = optax.adam(optax.cosine_decay_schedule(1e-3, 500), b1=0.5)
+  return {
+    'ReNAS: LeNet, tensor, hinge and triplets': lambda x: _network(
+      networks.LeNet(), tensor, x, _renas(_HINGE), 300, **part, standardize=True
+    ),
+    'NP-GCN, squared error': lambda x: _network(
+      networks.NeuralPredictor(ops),
+      graph,
+      x,
+      ranking_losses.squared_error,
+      **part,
+    ),
+    'NP-GCN, logistic': lambda x: _network(
+      networks.NeuralPredictor(ops), graph, x, _LOGISTIC, **part
+    ),
+    'CTNAS comparator': lambda x: (
+      comparator.comparator(
+        networks.Gcn(ops), graph, x, comparing, 500, **part
+      ).estimator
+    ),
+    'GCN both ways, logistic': lambda x: _network(
+      both, graph, x, _LOGISTIC, **part
+    ),
+    '5 x GCN both ways, logistic': lambda x: ensemble.ensemble(
+      _network(both, graph, x, _LOGISTIC, **part), 5
+    ),
+  }
+
+
 def _measure(
   build: Callable[[Arch], Estimator],
   benchmark: Benchmark,
@@ -163,44 +227,70 @@ def _measure(
   return {'taus': taus, 'fit': np.median(seconds[1:]), 'first': first}
 
 
+def nasbench101_benchmark(column: str) -> Benchmark:
+  """Return the sample of NAS-Bench-101 with one column of its table."""
+  table = nasbench101.load_nasbench101()
+  return Benchmark(
+    jax.tree.map(jnp.asarray, table.archs),
+    table.columns[column],
+    predictors_of_nasbench101(),
+    (100, 172, 424),
+    _NASBENCH101_PUBLISHED,
+  )
+
+
 def nasbench201_benchmark(column: str) -> Benchmark:
   """Return the cells of NAS-Bench-201 with one column of its table."""
   space = nasbench201.nasbench201()
-  archs = jax.vmap(space.index)(jnp.arange(space.size))
-  table = tabular.load_nasbench201()
-  return Benchmark(archs, tabular.values_by_index(table, column))
+  return Benchmark(
+    jax.vmap(space.index)(jnp.arange(space.size)),
+    tabular.values_by_index(tabular.load_nasbench201(), column),
+    predictors_of_nasbench201(),
+    (78, 156, 469, 781, 1563),
+    _NASBENCH201_PUBLISHED,
+  )
+
+
+_BENCHMARKS = {  # by name: the benchmark of a column, and the default column
+  'nasbench101': (nasbench101_benchmark, 'e108_valid'),
+  'nasbench201': (nasbench201_benchmark, 'e200_cifar10valid_test_1run'),
+}
 
 
 def main():
   flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  flags.add_argument('--column', default='e200_cifar10valid_test_1run')
+  flags.add_argument('--space', default='nasbench201', choices=_BENCHMARKS)
+  flags.add_argument('--column', help='of the table')
   flags.add_argument('--first_seed', type=int, default=0)
   flags.add_argument('--seeds', type=int, default=5)
-  flags.add_argument('--labels', type=int, nargs='+', default=_LABELS)
+  flags.add_argument('--labels', type=int, nargs='+')
   flags.add_argument('--only', default='', help='part of the names to run')
   options = flags.parse_args()
-  benchmark = nasbench201_benchmark(options.column)
+  load, column = _BENCHMARKS[options.space]
+  column = options.column or column
+  benchmark = load(column)
+  labels = options.labels or benchmark.labels
   seeds = range(options.first_seed, options.first_seed + options.seeds)
   rows = []
-  for name, build in predictors_of_nasbench201().items():
+  for name, build in benchmark.predictors.items():
     if options.only not in name:
       continue
-    results = [_measure(build, benchmark, n, seeds) for n in options.labels]
+    results = [_measure(build, benchmark, n, seeds) for n in labels]
     cells = [
       f'{np.mean(r["taus"]):.3f} ± {np.std(r["taus"]):.3f}' for r in results
     ]
     last = results[-1]
     rows.append((name, *cells, float(last['fit']), float(last['first'])))
     print(*rows[-1], sep='; ', flush=True)
-  for name, taus in _PUBLISHED.items():
-    known = dict(zip(_LABELS, taus))
-    rows.append((name, *map(known.get, options.labels), None, None))
+  for name, taus in benchmark.published.items():
+    known = dict(zip(benchmark.labels, taus))
+    rows.append((name, *map(known.get, labels), None, None))
   head = [
-    *(f'n = {n}' for n in options.labels),
-    f'fit of {options.labels[-1]}, CPU s',
+    *(f'n = {n}' for n in labels),
+    f'fit of {labels[-1]}, CPU s',
     'first, with compilation and scores, CPU s',
   ]
-  print(measure.table([options.column, *head], rows))
+  print(measure.table([column, *head], rows))
 
 
 if __name__ == '__main__':
