@@ -91,3 +91,21 @@ def test_sizes_that_cannot_be_are_named():
   store = archive.create(_EXAMPLE, 2)
   with pytest.raises(ValueError, match='3 architectures .* 2 slots'):
     archive.add(store, _archs([[0, 0, 0]] * 3), jnp.zeros(3))
+
+
+def test_joined_archives_keep_their_slots_in_order():
+  arch = {'op': jnp.zeros(2, jnp.int32)}
+  first, second = archive.create(arch, 3), archive.create(arch, 2)
+  archs = {'op': jnp.array([[1, 2], [3, 4]])}
+  first = archive.add(first, archs, jnp.array([1.0, 5.0]))
+  second = archive.add(second, archs, jnp.array([4.0, jnp.nan]))
+  joined = archive.join(first, second)
+  np.testing.assert_array_equal(
+    joined.values, [1.0, 5.0, -np.inf, 4.0, -np.inf]
+  )
+  np.testing.assert_array_equal(
+    joined.archs['op'], [[1, 2], [3, 4], [0, 0], [1, 2], [3, 4]]
+  )
+  best, values = archive.top(joined, 2)
+  np.testing.assert_array_equal(best['op'], [[3, 4], [1, 2]])
+  np.testing.assert_array_equal(values, [5.0, 4.0])

@@ -13,10 +13,10 @@ Optimization, NeurIPS 2018, https://arxiv.org/abs/1808.07233, algorithm 1:
 The paper then trains the five best in full and chooses among those: that is the
 evaluation phase of the launcher, on the architectures that the search keeps.
 
-From the official code come k, the steps, the network and the optimiser. How
-many architectures are evaluated and how long the autoencoder is fitted are
-ours, for tables of small cells: hundreds instead of a thousand, and 1,000 steps
-instead of 1,000 epochs.
+From the official code come the steps, the network and the optimiser. How many
+architectures are evaluated, how many of them are seeds and how long the
+autoencoder is fitted are ours, for tables of small cells: hundreds instead of a
+thousand, and 1,000 steps instead of 1,000 epochs.
 
 Deviations
   * Targets have mean 0 and variance 1, and no sigmoid follows: between 0 and 1,
@@ -42,7 +42,7 @@ def nao(
   num_initial: int = 100,
   num_new: int = 50,
   capacity: int = 1000,
-  num_seeds: int = 100,
+  num_seeds: int = 20,
   first_step: float = 1.0,
   increment: float = 1.0,
   max_steps: int = 50,
@@ -65,7 +65,7 @@ def nao(
     num_initial: n, a multiple of `num_new`.
     num_new: architectures evaluated in one update.
     capacity: architectures that are remembered.
-    num_seeds: k (official: 100).
+    num_seeds: k (official: 100 of about 1,000).
     first_step: the first eta (official: 1, growing by 1; 10, growing by 10,
       three times, where every architecture is trained alone).
     increment: of eta.
