@@ -62,31 +62,37 @@ from nasjax.strategies import (
   asha,
   bananas,
   bohb,
+  ctnas,
   evolution,
   hyperband,
   latent_ascent,
   local_search,
   model_based,
+  nao,
   nas_bowl,
   nsga2,
   ppo,
+  predicted,
   random_search,
   reinforce,
+  renas,
+  seminas,
   tpe,
 )
 from nasjax.systems import (
   assisted_evolution,
-  ctnas,
   darts,
-  nao,
   naswot,
-  seminas,
   te_nas,
 )
 from nasjax.systems import bananas as bananas_system
+from nasjax.systems import ctnas as ctnas_system
+from nasjax.systems import nao as nao_system
 from nasjax.systems import nas_bowl as nas_bowl_system
 from nasjax.systems import random_search as random_search_system
 from nasjax.systems import regularized_evolution as evolution_system
+from nasjax.systems import renas as renas_system
+from nasjax.systems import seminas as seminas_system
 from nasjax.types import Arch, Batch, Estimator, Mask, Space
 
 
@@ -234,23 +240,8 @@ def _ridge() -> Estimator:
   return ridge.ridge(TINY.encode, TINY.sample(jax.random.key(0)))
 
 
-def _told() -> archive.Archive:
-  """Six architectures in eight slots, one of them failed."""
-  archs = jax.vmap(TINY.sample)(jax.random.split(jax.random.key(0), 6))
-  values = jnp.arange(6.0).at[2].set(jnp.nan)
-  empty = archive.create(TINY.sample(jax.random.key(0)), 8)
-  return archive.add(empty, archs, values)
-
-
 _TOKENS = sequences.categorical(TINY.mask)
 _AUTOENCODER = autoencoder_networks.Autoencoder(6, 4, 4, widths=(4,))
-
-
-def _told() -> archive.Archive:
-  """An archive with an empty slot and one that failed."""
-  archs = jax.vmap(TINY.index)(jnp.arange(5))
-  values = jnp.array([1.0, 3.0, -jnp.inf, 2.0, -jnp.inf])
-  return archive.Archive(archs, values, jnp.int32(4))
 
 
 def _autoencoder(**kwargs) -> Estimator:
@@ -341,13 +332,6 @@ def _two_objectives():
   return strategy._replace(tell=tell)
 
 
-def _told() -> archive.Archive:
-  """Four architectures, one of which failed, in six slots."""
-  archs = jax.vmap(TINY.sample)(jax.random.split(jax.random.key(0), 4))
-  told = archive.create(TINY.sample(jax.random.key(1)), 6)
-  return archive.add(told, archs, jnp.array([1.0, 3.0, jnp.nan, 2.0]))
-
-
 class _Chain(NamedTuple):
   """The decisions as a chain of vertices."""
 
@@ -393,7 +377,6 @@ def _index_controller():
 def _ctnas():
   return ctnas.ctnas(
     TINY,
-    _first_feature(),
     _linear_comparator(),
     _index_controller(),
     num_initial=2,
@@ -402,8 +385,24 @@ def _ctnas():
     update_every=2,
     explore_every=2,
     num_pairs=2,
-    archive_size=2,
   )
+
+
+def _nao():
+  return nao.nao(TINY, _TOKENS, _AUTOENCODER, 2, 2, 6, 2, num_steps=2)
+
+
+def _seminas():
+  return seminas.seminas(
+    TINY, _TOKENS, _AUTOENCODER, 2, 2, 6, 4, 2, num_steps=2, num_extra_steps=2
+  )
+
+
+def _renas():
+  model = renas.model(
+    TINY, TINY.encode, networks.Mlp((4,)), num_triplets=4, num_steps=2
+  )
+  return renas.renas(TINY, model, 2, 2, 6)
 
 
 def _first_feature() -> Estimator:
@@ -569,6 +568,22 @@ STRATEGIES = (
     ),
     TINY,
   ),
+  Row('nao', _nao, TINY),
+  Row('seminas', _seminas, TINY),
+  Row('renas', _renas, TINY),
+  Row('ctnas', _ctnas, TINY),
+  Row(
+    'renas_by_evolution',
+    lambda: renas.renas(
+      TINY,
+      _ridge(),
+      2,
+      2,
+      6,
+      lambda *parts: predicted.by_evolution(*parts, 3, 2, 3, 2),
+    ),
+    TINY,
+  ),
   Row('asha', lambda: asha.asha(TINY, (1 / 2, 1), 2, 2, capacity=6), TINY),
   Row('tpe', lambda: tpe.tpe(TINY, 4, 2, 12, num_candidates=4), TINY),
   Row(
@@ -613,7 +628,11 @@ SEARCHES = (
     ),
     TINY,
   ),
-  Row('ctnas', _ctnas, TINY),
+  Row(
+    'ctnas',
+    lambda: ctnas_system.ctnas(_first_feature(), _ctnas(), archive_size=2),
+    TINY,
+  ),
   Row(
     'nas_bowl',
     lambda: _nas_bowl(nas_bowl_system.nas_bowl, _first_feature()),
@@ -624,28 +643,15 @@ SEARCHES = (
     lambda: te_nas.te_nas(CELLS, _mixture(0), _mixture(1), num_repeats=2),
     CELLS,
   ),
+  Row('nao', lambda: nao_system.nao(TINY, _first_feature(), _nao()), TINY),
   Row(
-    'nao',
-    lambda: nao.nao(
-      TINY, _learned(), _TOKENS, _AUTOENCODER, 2, 2, 6, 2, num_steps=2
-    ),
+    'seminas',
+    lambda: seminas_system.seminas(TINY, _first_feature(), _seminas()),
     TINY,
   ),
   Row(
-    'seminas',
-    lambda: seminas.seminas(
-      TINY,
-      _learned(),
-      _TOKENS,
-      _AUTOENCODER,
-      2,
-      2,
-      6,
-      4,
-      2,
-      num_steps=2,
-      num_extra_steps=2,
-    ),
+    'renas',
+    lambda: renas_system.renas(_first_feature(), _renas()),
     TINY,
   ),
   Row('darts', _darts, TINY, batch={'train': _EXAMPLES, 'valid': _EXAMPLES}),

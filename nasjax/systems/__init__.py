@@ -12,6 +12,7 @@ from nasjax.systems import (
   naswot,
   random_search,
   regularized_evolution,
+  renas,
   seminas,
   te_nas,
 )
@@ -28,6 +29,7 @@ __all__ = (
   'naswot',
   'random_search',
   'regularized_evolution',
+  'renas',
   'seminas',
   'te_nas',
 )

@@ -10,6 +10,7 @@ from nasjax.estimators import comparator, tabular
 from nasjax.networks import predictors
 from nasjax.searches import run
 from nasjax.spaces import nasbench201
+from nasjax.strategies import ctnas as strategies
 from nasjax.systems import ctnas
 
 _SPACE = nasbench201.nasbench201()
@@ -32,9 +33,8 @@ def test_what_the_policy_settles_on_beats_all_that_was_labelled():
   effects = rng.normal(size=(6, 5))
   cells = np.asarray(jax.vmap(_SPACE.index)(np.arange(_SPACE.size))['op'])
   values = np.float32(effects[np.arange(6), cells].sum(1))
-  search = ctnas.ctnas(
+  strategy = strategies.ctnas(
     _SPACE,
-    tabular.tabular(nasbench201.cell_index, values),
     comparator.comparator(
       predictors.Mlp((32,)),
       _SPACE.encode,
@@ -52,6 +52,8 @@ def test_what_the_policy_settles_on_beats_all_that_was_labelled():
     explore_every=100,
     num_pairs=20,
   )
+  table = tabular.tabular(nasbench201.cell_index, values)
+  search = ctnas.ctnas(table, strategy)
 
   def seed(key):
     state, metrics = run.run(key, search, None, 61)

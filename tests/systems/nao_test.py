@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nasjax import strategies
 from nasjax.data import tabular as data
 from nasjax.estimators import tabular
 from nasjax.networks import autoencoder as networks
@@ -30,20 +31,25 @@ def _told(search, num_updates, seed):
 
 
 @pytest.mark.parametrize(
-  'system, kwargs',
+  'system, factory, kwargs',
   [
-    (nao.nao, {}),
-    (seminas.seminas, {'num_unlabelled': 100, 'num_extra_steps': 100}),
+    (nao.nao, strategies.nao.nao, {}),
+    (
+      seminas.seminas,
+      strategies.seminas.seminas,
+      {'num_unlabelled': 100, 'num_extra_steps': 100},
+    ),
   ],
   ids=['nao', 'seminas'],
 )
-def test_generated_cells_are_new_and_better_than_random_ones(system, kwargs):
+def test_generated_cells_are_new_and_better_than_random_ones(
+  system, factory, kwargs
+):
   cells = jax.vmap(_SPACE.index)(jnp.arange(_SPACE.size))['op']
   effects = np.random.default_rng(0).normal(size=(6, 5))
   values = np.float32(effects[np.arange(6), np.asarray(cells)].sum(1))
-  search = system(
+  strategy = factory(
     _SPACE,
-    tabular.tabular(nasbench201.cell_index, values),
     network=_NETWORK,
     num_initial=60,
     num_new=20,
@@ -52,6 +58,8 @@ def test_generated_cells_are_new_and_better_than_random_ones(system, kwargs):
     num_steps=300,
     **kwargs,
   )
+  table = tabular.tabular(nasbench201.cell_index, values)
+  search = system(_SPACE, table, strategy)
   rows = _told(search, 5, seed=0)
   first, generated = values[rows[:60]], values[rows[60:]]
   assert len(generated) == 40
