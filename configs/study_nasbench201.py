@@ -18,7 +18,8 @@ Options come after a colon, separated by commas:
               the same, for calibration
   seeds       of each strategy (default 500)
   queries     of each seed (default 300)
-  strategies  names, joined by '+' (default: all below)
+  strategies  names, joined by '+', of STRATEGIES; by default those that fit
+              no model. Those that do take ten seeds, one after another
 """
 
 import ml_collections
@@ -34,19 +35,91 @@ STRATEGIES = {
   'evolution_30_10': dict(name=_EVOLUTION, population=30, tournament=10),
   'evolution_100_10': dict(name=_EVOLUTION, population=100, tournament=10),
   'local_search': dict(name='strategies.local_search.local_search'),
+  # NATS-Bench's settings, and a recurrent policy.
+  'reinforce': dict(
+    name='strategies.reinforce.reinforce',
+    distribution=dict(name='distributions.categorical.categorical'),
+  ),
+  'reinforce_lstm': dict(
+    name='strategies.reinforce.reinforce',
+    distribution=dict(name='distributions.controller.controller'),
+  ),
+  'ppo': dict(
+    name='strategies.ppo.ppo',
+    distribution=dict(name='distributions.categorical.categorical'),
+    optimizer=dict(name='optax:adam', learning_rate=0.05),
+    batch_size=10,
+  ),
+  'tpe': dict(name='strategies.tpe.tpe', capacity=500),
 }
+# Those that fit a model: their seeds run one after another.
+_ADAM = dict(name='optax:adam', b1=0.5)
+_COMPARATOR = dict(
+  name='estimators.comparator.comparator',
+  body=dict(name='networks.predictors.Gcn', num_ops=7, width=64),
+  features=dict(function='spaces.graphs.nasbench201'),
+  optimizer=dict(_ADAM, learning_rate=1e-3),
+  num_steps=300,
+  batch_size=64,
+)
+_RENAS = dict(
+  name='strategies.renas.model',
+  features=dict(function='spaces.tensors.nasbench201'),
+)
+MODELS = {
+  'bananas': dict(
+    name='strategies.bananas.bananas',
+    features=dict(function='spaces.paths.nasbench201_paths', num_features=30),
+    capacity=500,
+  ),
+  'nas_bowl': dict(
+    name='strategies.nas_bowl.nas_bowl',
+    graph=dict(
+      function='spaces.graphs.nasbench201', pruned=True, contracted=True
+    ),
+    capacity=300,
+  ),
+  'nao': dict(name='strategies.nao.nao', num_initial=50, num_new=50),
+  'seminas': dict(
+    name='strategies.seminas.seminas', num_initial=50, num_new=50
+  ),
+  'seminas_labelled_only': dict(
+    name='strategies.nao.nao',
+    network=dict(name='networks.autoencoder.seminas', vocabulary=6),
+    num_initial=50,
+    num_new=50,
+    num_steps=1500,
+    warm_start=True,
+  ),
+  'renas': dict(
+    name='strategies.renas.renas',
+    predictor=_RENAS,
+    num_initial=50,
+    num_new=50,
+  ),
+  'renas_regression': dict(
+    name='strategies.renas.renas',
+    predictor=dict(_RENAS, ranking=False),
+    num_initial=50,
+    num_new=50,
+  ),
+}
+STRATEGIES |= MODELS
 # Published runs of evolution count what they ask for again.
 _SETTINGS = {
   name: dict(count_duplicates=True)
   for name in STRATEGIES
   if name.startswith('evolution')
+} | {
+  name: dict(num_seeds=10, seed_batch_size=1, chunk_size=2) for name in MODELS
 }
+_TABLE_STRATEGIES = [name for name in STRATEGIES if name not in MODELS]
 _OPTIONS = {
   'signal': 'e12_cifar10_valid',
   'report': 'e200_cifar10_test',
   'seeds': 500,
   'queries': 300,
-  'strategies': '+'.join(STRATEGIES),
+  'strategies': '+'.join(_TABLE_STRATEGIES),
 }
 _FLAGS = ('quick', 'digits')
 _BUDGETS = (10, 20, 50, 75, 100, 150, 200, 300, 500, 1000)

@@ -34,10 +34,11 @@ def _told(search, num_updates, seed):
   'system, factory, kwargs',
   [
     (nao.nao, strategies.nao.nao, {}),
-    (
+    pytest.param(
       seminas.seminas,
       strategies.seminas.seminas,
       {'num_unlabelled': 100, 'num_extra_steps': 100},
+      marks=pytest.mark.slow,
     ),
   ],
   ids=['nao', 'seminas'],
