@@ -35,22 +35,21 @@ class _Search(NamedTuple):
   """The attempts so far."""
 
   step: jax.Array  # i32[]
-  archs: Arch  # [B, ...] new ones in the first slots, random ones in the rest
+  tokens: jax.Array  # i32[B, T] new ones first, random ones in the rest
   count: jax.Array  # i32[] new ones
 
 
-def _take(search, archs, allowed):
+def _take(search, tokens, allowed):
   """Return the search with those that are allowed and not in it, in order."""
-  size = len(jax.tree.leaves(search.archs)[0])
+  size = len(search.tokens)
   is_held = jnp.arange(size) < search.count
-  held = archive.equal(archs, search.archs) & is_held[None, :]
+  held = archive.equal(tokens, search.tokens) & is_held[None, :]
   # Of equal ones the first is taken.
-  same = jnp.tril(archive.equal(archs, archs) & allowed[None, :], -1)
+  same = jnp.tril(archive.equal(tokens, tokens) & allowed[None, :], -1)
   is_new = allowed & ~jnp.any(held, axis=1) & ~jnp.any(same, axis=1)
   slots = jnp.where(is_new, search.count + jnp.cumsum(is_new) - 1, size)
-  write = lambda old, new: old.at[slots].set(new, mode='drop')
   return search._replace(
-    archs=jax.tree.map(write, search.archs, archs),
+    tokens=search.tokens.at[slots].set(tokens, mode='drop'),
     count=jnp.minimum(search.count + jnp.sum(is_new), size),
   )
 
@@ -69,7 +68,7 @@ def latent_ascent(
   """Return what `model_based` asks for architectures that a model prefers.
 
   New is what has not been told, is valid and occurs once; equality is that of
-  all choices, so two cells that compute the same are two.
+  sequences, so two cells that compute the same may be two.
 
   The proposal always has B architectures. If `max_steps` steps do not give so
   many, up to `max_mutations` rounds of mutations of the k seeds follow, and
@@ -110,24 +109,26 @@ def latent_ascent(
     outputs = jax.vmap(lambda arch: latent.encode(state, arch))(seeds)
     gradient = jax.vmap(jax.grad(lambda h: latent.predict(state, h)))(outputs)
 
+    known = told._replace(archs=jax.vmap(sequences.encode)(told.archs))
+
     def ascend(step):
       eta = first_step + increment * step
       moved = networks.normalise(outputs + eta * gradient)
       tokens = jax.vmap(lambda h: latent.decode(state, h))(moved)
-      valid = jax.vmap(sequences.is_valid)(tokens)
-      return jax.vmap(sequences.decode)(tokens), valid
+      return tokens, jax.vmap(sequences.is_valid)(tokens)
 
     def mutate(step):
       keys = jax.random.split(jax.random.fold_in(mutate_key, step), k)
-      return jax.vmap(space.mutate)(keys, seeds), jnp.ones(k, bool)
+      mutants = jax.vmap(space.mutate)(keys, seeds)
+      return jax.vmap(sequences.encode)(mutants), jnp.ones(k, bool)
 
     def attempt(search):
-      archs, valid = jax.lax.cond(
+      tokens, valid = jax.lax.cond(
         search.step < max_steps, ascend, mutate, search.step
       )
       # Empty and failed slots are among the best of a small pool.
-      allowed = valid & (values > -jnp.inf) & ~archive.contains(told, archs)
-      search = _take(search, archs, allowed)
+      allowed = valid & (values > -jnp.inf) & ~archive.contains(known, tokens)
+      search = _take(search, tokens, allowed)
       return search._replace(step=search.step + 1)
 
     def unfinished(search):
@@ -135,7 +136,9 @@ def latent_ascent(
       return too_few & (search.step < max_steps + max_mutations)
 
     samples = jax.vmap(space.sample)(jax.random.split(sample_key, batch_size))
+    samples = jax.vmap(sequences.encode)(samples)
     start = _Search(jnp.int32(0), samples, jnp.int32(0))
-    return jax.lax.while_loop(unfinished, attempt, start).archs
+    search = jax.lax.while_loop(unfinished, attempt, start)
+    return jax.vmap(sequences.decode)(search.tokens)
 
   return propose
