@@ -9,7 +9,6 @@ stopped.
 """
 
 from nasjax import experiment
-from nasjax.experiment import study
 
 _FLAGS = experiment.launch.define_flags()
 
@@ -17,10 +16,10 @@ _FLAGS = experiment.launch.define_flags()
 def _finish(job):
   """Run and print the tables."""
   with experiment.launch.clear_refusals():
-    outcome = study.execute(job)
+    outcome = experiment.studies.execute(job)
   print(experiment.study_tables.text(outcome))
   print(f'\nReport: {job.workdir / "report.html"}')
 
 
 if __name__ == '__main__':
-  experiment.launch.run(_FLAGS, study.prepare, _finish)
+  experiment.launch.run(_FLAGS, experiment.studies.prepare, _finish)

@@ -16,11 +16,12 @@ from nasjax.experiment import (
   scoring,
   simulation,
   status,
+  studies,
   study_tables,
 )
 from nasjax.experiment.job import execute, prepare, run
 from nasjax.experiment.scoring import score
-from nasjax.experiment.study import study
+from nasjax.experiment.studies import study
 
 __all__ = [
   'build',
@@ -43,5 +44,6 @@ __all__ = [
   'simulation',
   'status',
   'study',
+  'studies',
   'study_tables',
 ]

@@ -11,6 +11,7 @@ and the p-value of the Mann-Whitney test, which needs no normal distribution:
 """
 
 from typing import Any
+import warnings
 
 import numpy as np
 from scipy import stats
@@ -74,9 +75,12 @@ def _at(job, ledgers, curves):
 def _compare(values, others):
   if others is values or not np.all(np.isfinite([*values, *others])):
     return {}
-  row = results.difference(values, others)
-  if np.ptp([*values, *others]) > 0:
-    row['p'] = float(stats.mannwhitneyu(values, others).pvalue)
+  with warnings.catch_warnings():
+    # Searches that nearly all end at the optimum: tiny spreads are no mistake.
+    warnings.simplefilter('ignore', RuntimeWarning)
+    row = results.difference(values, others)
+    if np.ptp([*values, *others]) > 0:
+      row['p'] = float(stats.mannwhitneyu(values, others).pvalue)
   return row
 
 

@@ -8,7 +8,7 @@ import pytest
 from configs import study_nasbench201
 from nasjax import ranking
 from nasjax.data import digits_table
-from nasjax.experiment import study, study_tables
+from nasjax.experiment import studies, study_tables
 
 
 def _config(**changes):
@@ -40,7 +40,7 @@ def test_failures_are_never_incumbents_but_before_the_first_success():
 
 
 def test_the_quick_study_runs_to_its_report(tmp_path):
-  outcome = study.study(_config(), tmp_path / 'run')
+  outcome = studies.study(_config(), tmp_path / 'run')
   rows = {
     (row['strategy'], row['column'], row['amount']): row
     for row in outcome['rows']
@@ -65,8 +65,8 @@ def test_a_study_that_was_stopped_ends_like_one_that_was_not(
   tmp_path, monkeypatch
 ):
   config = _config(num_seeds=6, chunk_size=2, num_queries=12, budgets=(12,))
-  whole = study.study(config, tmp_path / 'whole')
-  write, chunks = study._write, []
+  whole = studies.study(config, tmp_path / 'whole')
+  write, chunks = studies._write, []
 
   def stop(path, ledgers):
     write(path, ledgers)
@@ -74,19 +74,19 @@ def test_a_study_that_was_stopped_ends_like_one_that_was_not(
     if len(chunks) == 5:
       raise KeyboardInterrupt
 
-  monkeypatch.setattr(study, '_write', stop)
+  monkeypatch.setattr(studies, '_write', stop)
   with pytest.raises(KeyboardInterrupt):
-    study.study(config, tmp_path / 'part')
+    studies.study(config, tmp_path / 'part')
   assert chunks[-1] == 'evolution_10_3.npz'
-  monkeypatch.setattr(study, '_write', write)
-  again = study.study(config, tmp_path / 'part')
+  monkeypatch.setattr(studies, '_write', write)
+  again = studies.study(config, tmp_path / 'part')
   assert again['rows'] == whole['rows']
   assert [row['seeds'] for row in again['took']] == [6, 6]
 
 
 def test_at_a_time_is_what_has_finished_by_then(tmp_path):
   config = _config(times=(0.5, 7.0), num_seeds=8)
-  outcome = study.study(config, tmp_path / 'run')
+  outcome = studies.study(config, tmp_path / 'run')
   rows = {
     (row['strategy'], row['unit'], row['amount']): row
     for row in outcome['rows']
@@ -94,7 +94,9 @@ def test_at_a_time_is_what_has_finished_by_then(tmp_path):
   }
   # An evaluation takes one second where nothing is said.
   assert np.isnan(rows['random_search', 'seconds', 0.5]['mean'])
-  by_query = study.study(_config(budgets=(7,), num_seeds=8), tmp_path / 'other')
+  by_query = studies.study(
+    _config(budgets=(7,), num_seeds=8), tmp_path / 'other'
+  )
   expected = [
     row['mean']
     for row in by_query['rows']
@@ -118,5 +120,5 @@ def test_at_a_time_is_what_has_finished_by_then(tmp_path):
 )
 def test_a_mistake_is_named_before_any_work(changes, message, tmp_path):
   with pytest.raises(ValueError, match=message):
-    study.prepare(_config(**changes), tmp_path / 'run')
+    studies.prepare(_config(**changes), tmp_path / 'run')
   assert not (tmp_path / 'run').exists()
