@@ -27,18 +27,40 @@ class Ledger(NamedTuple):
   rows: jax.Array  # i32[Q] row of the table, -1 where unused
   values: jax.Array  # f32[Q] what the search was told, -inf where unused
   finished: jax.Array  # f32[Q] when, on the simulated clock
-  seen: jax.Array  # bool[N] rows that were queried
   count: jax.Array  # i32[] queries so far
   num_asked: jax.Array  # i32[] architectures asked for, of any fidelity
 
 
-def create(num_queries: int, num_rows: int) -> Ledger:
-  """Return the empty ledger of a budget of Q queries of a table of N rows."""
+class Seen(NamedTuple):
+  """The rows that were queried, 32 in a word: small where seeds are many."""
+
+  words: jax.Array  # u32[W]
+
+
+def nothing_seen(num_rows: int) -> Seen:
+  """Return the empty set of rows of a table of N."""
+  return Seen(jnp.zeros(-(-num_rows // 32), jnp.uint32))
+
+
+def is_seen(seen: Seen, rows: jax.Array) -> jax.Array:
+  """Return which rows are in the set, `bool[B]`."""
+  bits = (rows % 32).astype(jnp.uint32)
+  return (seen.words[rows // 32] >> bits) % 2 == 1
+
+
+def add_seen(seen: Seen, rows: jax.Array, which: jax.Array) -> Seen:
+  """Return the set with some of B rows, distinct and not in it yet."""
+  bits = jnp.uint32(1) << (rows % 32).astype(jnp.uint32)
+  # New bits of a word do not overlap: their sum is their union.
+  return Seen(seen.words.at[rows // 32].add(jnp.where(which, bits, 0)))
+
+
+def create(num_queries: int) -> Ledger:
+  """Return the empty ledger of a budget of Q queries."""
   return Ledger(
     jnp.full(num_queries, -1, jnp.int32),
     jnp.full(num_queries, -jnp.inf),
     jnp.full(num_queries, jnp.inf),
-    jnp.zeros(num_rows, bool),
     jnp.int32(0),
     jnp.int32(0),
   )
@@ -48,9 +70,8 @@ def record(
   ledger: Ledger,
   rows: jax.Array,
   values: jax.Array,
-  in_full: jax.Array,
+  counts: jax.Array,
   time: jax.Array,
-  count_duplicates: bool = False,
 ) -> tuple[Ledger, jax.Array]:
   """Enter B results in their order.
 
@@ -58,36 +79,34 @@ def record(
     ledger: the ledger.
     rows: of the table, `i32[B]`.
     values: `f32[B]`.
-    in_full: which were trained in full, `bool[B]`; others are no queries.
+    counts: which of them are queries, `bool[B]`.
     time: of the clock, `f32[]`.
-    count_duplicates: whether a row is a query each time it comes.
 
   Returns:
     The ledger, and which results the budget allows, `bool[B]`.
   """
-  batch = len(rows)
-  if count_duplicates:
-    is_new = in_full
-  else:
-    before = jnp.tril(jnp.ones((batch, batch), bool), -1)
-    repeated = (rows[:, None] == rows[None, :]) & in_full[None, :] & before
-    is_new = in_full & ~ledger.seen[rows] & ~jnp.any(repeated, 1)
   # Slots beyond the budget do not exist: what is written there is dropped.
-  slots = ledger.count + jnp.cumsum(is_new) - 1
   capacity = ledger.rows.shape[0]
-  allowed = ~is_new | (slots < capacity)
-  slots = jnp.where(is_new, slots, capacity)
+  slots = ledger.count + jnp.cumsum(counts) - 1
+  allowed = ~counts | (slots < capacity)
+  slots = jnp.where(counts, slots, capacity)
   write = lambda column, entry: column.at[slots].set(entry, mode='drop')
   return Ledger(
     write(ledger.rows, rows),
     write(ledger.values, values),
     write(ledger.finished, time),
-    ledger.seen.at[jnp.where(is_new & allowed, rows, len(ledger.seen))].set(
-      True, mode='drop'
-    ),
-    jnp.minimum(ledger.count + jnp.sum(is_new), capacity),
-    ledger.num_asked + batch,
+    jnp.minimum(ledger.count + jnp.sum(counts), capacity),
+    ledger.num_asked + len(rows),
   ), allowed
+
+
+def _new(seen, rows, in_full):
+  """Which of B results are new rows, each once, and the set with them."""
+  batch = len(rows)
+  before = jnp.tril(jnp.ones((batch, batch), bool), -1)
+  repeats = (rows[:, None] == rows[None, :]) & in_full[None, :] & before
+  is_new = in_full & ~is_seen(seen, rows) & ~jnp.any(repeats, 1)
+  return is_new, add_seen(seen, rows, is_new)
 
 
 class _Work(NamedTuple):
@@ -123,8 +142,8 @@ def spend(
   Args:
     key: of the run.
     strategy: one objective; B is that of its proposals.
-    estimator: without state; its score is what the strategy sees. Where the
-      strategy asks for fidelities, it takes the keyword `fidelity`.
+    estimator: without state; its score is what the strategy sees. Where it
+      takes no keyword `fidelity`, every evaluation is one in full.
     index_of: `(arch) -> i32[]`, the row of an architecture; architectures of
       one row are one query.
     num_rows: N, of the table.
@@ -142,15 +161,15 @@ def spend(
   if max_steps is None:
     max_steps = 100 * num_queries
 
+  takes_fidelity = combine.takes_fidelity(estimator.score)
+
+  def score(key, arch, fidelity):
+    options = {'fidelity': fidelity} if takes_fidelity else {}
+    return estimator.score(key, (), arch, **options)
+
   def evaluate(key, state):
     ask_key, score_key = jax.random.split(key)
     proposal, state = strategy.ask(ask_key, state)
-
-    def score(key, arch, fidelity):
-      if combine.takes_fidelity(estimator.score):
-        return estimator.score(key, (), arch, fidelity=fidelity)
-      return estimator.score(key, (), arch)
-
     keys = jax.random.split(score_key, len(proposal.fidelity))
     values = jax.vmap(score)(keys, *proposal)
     seconds = (
@@ -164,41 +183,59 @@ def spend(
     work = jax.tree.map(lambda old, x: old.at[worker].set(x), work, new)
     return state, work
 
-  def step(carry):
-    t, state, idle, now, work, ledger = carry
+  def step(carry, t):
+    state, idle, now, work, ledger, seen = carry
     ask_key, tell_key = jax.random.split(jax.random.fold_in(key, t))
     state, work = ask(ask_key, state, idle, now, work)
     idle = jnp.argmin(work.finished)
     proposal, values, now = jax.tree.map(lambda leaf: leaf[idle], work)
-    ledger, allowed = record(
-      ledger,
-      jax.vmap(index_of)(proposal.archs),
-      values,
-      proposal.fidelity >= 1,
-      now,
-      count_duplicates,
-    )
+    rows = jax.vmap(index_of)(proposal.archs)
+    counts = (proposal.fidelity >= 1) | (not takes_fidelity)
+    if not count_duplicates:
+      counts, seen = _new(seen, rows, counts)
+    ledger, allowed = record(ledger, rows, values, counts, now)
     values = jnp.where(allowed, values, -jnp.inf)
     state, _ = strategy.tell(tell_key, state, proposal, values)
-    return t + 1, state, idle, now, work, ledger
-
-  def unfinished(carry):
-    return (carry[-1].count < num_queries) & (carry[0] < max_steps)
+    return (state, idle, now, work, ledger, seen), None
 
   init_key, *keys = jax.random.split(
     jax.random.fold_in(key, max_steps), num_workers
   )
-  state = strategy.init(init_key)
-  work = jax.eval_shape(evaluate, key, state)[1]
-  work = jax.tree.map(
-    lambda leaf: jnp.zeros((num_workers, *leaf.shape), leaf.dtype), work
-  )
-  start = jnp.float32(0)
+  state, start = strategy.init(init_key), jnp.float32(0)
+  work = _idle(jax.eval_shape(evaluate, key, state)[1], num_workers)
   for worker, ask_key in enumerate(keys):
     state, work = ask(ask_key, state, worker, start, work)
-  ledger = create(num_queries, num_rows)
-  carry = (jnp.int32(0), state, jnp.int32(num_workers - 1), start, work, ledger)
-  return jax.lax.while_loop(unfinished, step, carry)[-1]
+  ledger, seen = create(num_queries), nothing_seen(num_rows)
+  carry = (state, jnp.int32(num_workers - 1), start, work, ledger, seen)
+  if count_duplicates and not takes_fidelity:
+    # Every result counts: how many steps it takes is known. A loop that may
+    # end earlier for one seed than for another copies all states in each step.
+    num_steps = -(-num_queries // work.values.shape[1])
+    steps = jnp.arange(min(num_steps, max_steps))
+    return jax.lax.scan(step, carry, steps)[0][-2]
+  return _while_budget_lasts(step, carry, num_queries, max_steps)
+
+
+def _idle(work, num_workers):
+  """Workers that have nothing to do yet."""
+  return jax.tree.map(
+    lambda leaf: jnp.zeros((num_workers, *leaf.shape), leaf.dtype), work
+  )
+
+
+def _while_budget_lasts(step, carry, num_queries, max_steps):
+  """Take steps until the ledger has as many queries, or as many steps."""
+
+  def unfinished(loop):
+    t, (*_, ledger, _) = loop
+    return (ledger.count < num_queries) & (t < max_steps)
+
+  def body(loop):
+    t, carry = loop
+    return t + 1, step(carry, t)[0]
+
+  _, carry = jax.lax.while_loop(unfinished, body, (jnp.int32(0), carry))
+  return carry[-2]
 
 
 def incumbents(ledger: Ledger) -> jax.Array:

@@ -57,7 +57,18 @@ def test_queries_are_the_distinct_rows_in_the_order_asked(batch_size):
   np.testing.assert_array_equal(ledger.rows, [5, 7, 9, 11, 13])
   np.testing.assert_allclose(ledger.values, _VALUES[[5, 7, 9, 11, 13]])
   assert ledger.count == 5 and ledger.num_asked == 9
-  np.testing.assert_array_equal(np.flatnonzero(ledger.seen), [5, 7, 9, 11, 13])
+
+
+def test_a_set_of_rows_holds_what_was_added():
+  rng = np.random.default_rng(0)
+  seen, expected = queries.nothing_seen(100), set()
+  for _ in range(20):
+    rows = rng.choice(100, 5, replace=False)
+    which = np.array([r not in expected for r in rows]) & (rng.random(5) < 0.5)
+    seen = queries.add_seen(seen, jnp.asarray(rows), jnp.asarray(which))
+    expected |= set(rows[which].tolist())
+    found = np.flatnonzero(queries.is_seen(seen, jnp.arange(100)))
+    assert set(found.tolist()) == expected
 
 
 def test_duplicates_count_where_that_is_asked_for():
@@ -86,10 +97,14 @@ def test_nothing_is_told_beyond_the_budget():
 
 
 def test_partial_trainings_take_time_and_are_no_queries():
+  estimator = combine.stateless(
+    lambda key, arch, fidelity=1.0: fidelity * _NUMBER(arch)
+  )
   ledger = _spend(
     jax.random.key(0),
     _fixed([1, 2, 3], jnp.array([0.25, 1.0, 1.0])),
     num_queries=2,
+    estimator=estimator,
     cost=lambda arch, fidelity: 8 * fidelity,
   )
   np.testing.assert_array_equal(ledger.rows, [2, 3])
@@ -161,7 +176,7 @@ def test_the_same_key_gives_the_same_ledger():
 
 def test_incumbents_are_the_best_so_far_and_failures_never():
   values = np.array([np.nan, 1.0, 3.0, 2.0, 3.0, 4.0], np.float32)
-  ledger = queries.create(6, 64)._replace(
+  ledger = queries.create(6)._replace(
     rows=jnp.arange(10, 16), values=jnp.asarray(values)
   )
   np.testing.assert_array_equal(
