@@ -38,7 +38,7 @@ def _uniform(key, shape):
   return (lax.bitcast_convert_type(mantissa, jnp.float32) - 1).reshape(shape)
 
 
-def fan_in_uniform(fan_in: int) -> nn.initializers.Initializer:
+def fan_in_uniform(fan_in: float) -> nn.initializers.Initializer:
   """Return the initialiser U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
   bound = 1 / math.sqrt(fan_in)
 
