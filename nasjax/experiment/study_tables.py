@@ -134,6 +134,7 @@ def _took(job, name, ledgers):
     'seeds': len(ledgers['rows']),
     'queries': float(np.mean(ledgers['count'])),
     'asked': float(np.mean(ledgers['num_asked'])),
+    'duplicates_count': own['count_duplicates'],
     'workers': own['num_workers'],
     'seconds': total('seconds'),
     'compile_seconds': total('compile_seconds'),
@@ -184,12 +185,11 @@ def write(
 
 
 def _protocol(job):
-  counted = 'duplicates count' if job.config['count_duplicates'] else 'distinct'
   return (
-    f'Queries are {counted}; reported is each column at the best by the '
-    f'signal, mean and standard deviation over seeds; differences are from '
-    f'{job.config["baseline"]}, with the 95 % interval of Welch and the '
-    'p-value of Mann and Whitney.'
+    'Queries are distinct architectures; where duplicates count, evaluations. '
+    'Reported is each column at the best by the signal, mean and standard '
+    f'deviation over seeds; differences are from {job.config["baseline"]}, '
+    'with the 95 % interval of Welch and the p-value of Mann and Whitney.'
   )
 
 

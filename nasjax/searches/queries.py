@@ -172,10 +172,8 @@ def spend(
     proposal, state = strategy.ask(ask_key, state)
     keys = jax.random.split(score_key, len(proposal.fidelity))
     values = jax.vmap(score)(keys, *proposal)
-    seconds = (
-      jnp.ones(()) if cost is None else jnp.max(jax.vmap(cost)(*proposal))
-    )
-    return state, _Work(proposal, values, seconds)
+    seconds = jnp.ones(1) if cost is None else jax.vmap(cost)(*proposal)
+    return state, _Work(proposal, values, jnp.max(seconds))
 
   def ask(key, state, worker, now, work):
     state, new = evaluate(key, state)
@@ -245,8 +243,7 @@ def incumbents(ledger: Ledger) -> jax.Array:
   """
 
   def better(a, b):
-    wins = b[0] > a[0]
-    return jnp.where(wins, b[0], a[0]), jnp.where(wins, b[1], a[1])
+    return jax.tree.map(lambda x, y: jnp.where(b[0] > a[0], y, x), a, b)
 
   values = jnp.where(jnp.isnan(ledger.values), -jnp.inf, ledger.values)
   return jax.lax.associative_scan(better, (values, ledger.rows))[1]
