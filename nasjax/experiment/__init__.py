@@ -43,7 +43,7 @@ __all__ = [
   'scoring',
   'simulation',
   'status',
-  'study',
   'studies',
+  'study',
   'study_tables',
 ]
