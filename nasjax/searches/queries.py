@@ -137,7 +137,7 @@ def spend(
   loop, with B > 1 the synchronous one of a batch, W > 1 with B = 1 the
   asynchronous one.
 
-  Step t uses `fold_in(key, t)`. `vmap` over keys runs hundreds of seeds.
+  `vmap` over keys runs hundreds of seeds.
 
   Args:
     key: of the run.
@@ -167,25 +167,27 @@ def spend(
     options = {'fidelity': fidelity} if takes_fidelity else {}
     return estimator.score(key, (), arch, **options)
 
-  def evaluate(key, state):
-    ask_key, score_key = jax.random.split(key)
+  def evaluate(ask_key, score_key, state):
     proposal, state = strategy.ask(ask_key, state)
     keys = jax.random.split(score_key, len(proposal.fidelity))
     values = jax.vmap(score)(keys, *proposal)
     seconds = jnp.ones(1) if cost is None else jax.vmap(cost)(*proposal)
     return state, _Work(proposal, values, jnp.max(seconds))
 
-  def ask(key, state, worker, now, work):
-    state, new = evaluate(key, state)
+  def ask(ask_key, score_key, state, worker, now, work):
+    state, new = evaluate(ask_key, score_key, state)
     new = new._replace(finished=now + new.finished)
-    work = jax.tree.map(lambda old, x: old.at[worker].set(x), work, new)
+    new = jax.tree.map(lambda x: x[None], new)
+    if num_workers == 1:
+      return state, new
+    work = jax.tree.map(lambda old, x: old.at[worker].set(x[0]), work, new)
     return state, work
 
   def step(carry, t):
     state, idle, now, work, ledger, seen = carry
-    ask_key, tell_key = jax.random.split(jax.random.fold_in(key, t))
-    state, work = ask(ask_key, state, idle, now, work)
-    idle = jnp.argmin(work.finished)
+    *keys, tell_key = jax.random.split(jax.random.fold_in(key, t), 3)
+    state, work = ask(*keys, state, idle, now, work)
+    idle = jnp.argmin(work.finished) if num_workers > 1 else 0
     proposal, values, now = jax.tree.map(lambda leaf: leaf[idle], work)
     rows = jax.vmap(index_of)(proposal.archs)
     counts = (proposal.fidelity >= 1) | (not takes_fidelity)
@@ -194,15 +196,16 @@ def spend(
     ledger, allowed = record(ledger, rows, values, counts, now)
     values = jnp.where(allowed, values, -jnp.inf)
     state, _ = strategy.tell(tell_key, state, proposal, values)
-    return (state, idle, now, work, ledger, seen), None
+    return (state, jnp.int32(idle), now, work, ledger, seen), None
 
   init_key, *keys = jax.random.split(
-    jax.random.fold_in(key, max_steps), num_workers
+    jax.random.fold_in(key, max_steps), 2 * num_workers - 1
   )
   state, start = strategy.init(init_key), jnp.float32(0)
-  work = _idle(jax.eval_shape(evaluate, key, state)[1], num_workers)
-  for worker, ask_key in enumerate(keys):
-    state, work = ask(ask_key, state, worker, start, work)
+  work = _idle(jax.eval_shape(evaluate, key, key, state)[1], num_workers)
+  for worker in range(num_workers - 1):
+    pair = keys[2 * worker : 2 * worker + 2]
+    state, work = ask(*pair, state, worker, start, work)
   ledger, seen = create(num_queries), nothing_seen(num_rows)
   carry = (state, jnp.int32(num_workers - 1), start, work, ledger, seen)
   if count_duplicates and not takes_fidelity:

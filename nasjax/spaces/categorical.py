@@ -205,11 +205,14 @@ def categorical(mask: Mask) -> Space:
     if not open_decisions.size:
       raise ValueError('A space of one architecture has no mutations.')
     chex.assert_trees_all_equal_structs(mask, arch)
-    decision_key, choice_key = jax.random.split(key)
     vector = decisions.join(arch)
-    decision = jax.random.choice(decision_key, open_decisions)
+    # Two numbers in one draw, for whole searches are made of mutations.
+    which, how_far = jax.random.uniform(key, (2,))
+    decision = jnp.asarray(open_decisions)[
+      jnp.int32(which * len(open_decisions))
+    ]
     count = jnp.asarray(counts, jnp.int32)[decision]
-    step = jax.random.randint(choice_key, (), 1, count)
+    step = 1 + jnp.int32(how_far * (count - 1))
     rank = jnp.asarray(ranks)[decision, vector[decision]]
     other = jnp.asarray(choices)[decision, (rank + step) % count]
     return decisions.split(vector.at[decision].set(other), mask)

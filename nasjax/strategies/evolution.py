@@ -25,14 +25,14 @@ class State(NamedTuple):
 
   population: archive.Archive  # the P told last, a ring buffer
   num_asked: jax.Array  # i32[] architectures proposed so far
-  first: Arch  # [P, ...] what is proposed first, () for random ones
+  first: Arch  # [P, ...] what is proposed first
 
 
 def _winner(key, population, tournament):
   """Return the best of `tournament` members, drawn with replacement."""
   # An empty population has no members: slot 0 holds some architecture.
   filled = jnp.maximum(archive.num_filled(population), 1)
-  slots = jax.random.randint(key, (tournament,), 0, filled)
+  slots = jnp.int32(jax.random.uniform(key, (tournament,)) * filled)
   winner = slots[jnp.argmax(population.values[slots])]
   return archive.select(population, winner)
 
@@ -76,11 +76,10 @@ def regularized_evolution(
     )
 
   def init(key):
-    return State(
-      archive.create(space.sample(key), population),
-      jnp.int32(0),
-      first(jax.random.fold_in(key, 1)) if first else (),
-    )
+    keys = jax.random.split(key, population)
+    archs = first(key) if first else jax.vmap(space.sample)(keys)
+    example = jax.tree.map(lambda leaf: leaf[0], archs)
+    return State(archive.create(example, population), jnp.int32(0), archs)
 
   def ask(key, state):
     # What is in flight fills the population too; nobody can be a parent
@@ -89,22 +88,18 @@ def regularized_evolution(
     childless = state.population.count == 0
 
     def propose(key, position):
-      sample_key, tournament_key, mutate_key = jax.random.split(key, 3)
+      tournament_key, mutate_key = jax.random.split(key)
       parent = _winner(tournament_key, state.population, tournament)
       child = space.mutate(mutate_key, parent)
-      is_new = childless | (position < population)
-      new = space.sample(sample_key)
-      if first:
-        new = jax.tree.map(
-          lambda leaf: leaf[position % population], state.first
-        )
+      is_first = childless | (position < population)
       return jax.tree.map(
-        lambda new, mutated: jnp.where(is_new, new, mutated), new, child
+        lambda old, new: jnp.where(is_first, old[position % population], new),
+        state.first,
+        child,
       )
 
-    archs = jax.vmap(propose)(
-      jax.random.split(key, batch_size), position + jnp.arange(batch_size)
-    )
+    keys = key[None] if batch_size == 1 else jax.random.split(key, batch_size)
+    archs = jax.vmap(propose)(keys, position + jnp.arange(batch_size))
     state = state._replace(num_asked=state.num_asked + batch_size)
     return Proposal(archs, jnp.ones(batch_size)), state
 

@@ -12,6 +12,7 @@ from nasjax.strategies import evolution
 _SPACE = categorical.categorical({'op': (5, 3), 'width': (2, 4)})
 _POPULATION = 4
 _TOURNAMENT = 3
+_INIT_KEY = jax.random.key(1)
 
 
 def _value(row):
@@ -34,11 +35,11 @@ _mutate = jax.jit(_SPACE.mutate)
 
 
 def _oracle(key, members, position):
-  """Returns the child of algorithm 1, given the keys of `ask`."""
-  sample_key, tournament_key, mutate_key = jax.random.split(key, 3)
+  """Returns the child of algorithm 1, given the keys of `init` and `ask`."""
   if position < _POPULATION:
-    return _sample(sample_key)
-  drawn = jax.random.randint(tournament_key, (_TOURNAMENT,), 0, len(members))
+    return _sample(jax.random.split(_INIT_KEY, _POPULATION)[position])
+  tournament_key, mutate_key = jax.random.split(key)
+  drawn = jax.random.uniform(tournament_key, (_TOURNAMENT,)) * len(members)
   candidates = [members[int(i)] for i in drawn]
   parent = max(candidates, key=lambda member: member[1])  # the first of equals
   return _mutate(mutate_key, _arch(parent[0]))
@@ -49,14 +50,14 @@ def test_evolution_is_algorithm_1_with_the_same_random_decisions(batch_size):
   strategy = evolution.regularized_evolution(
     _SPACE, _POPULATION, _TOURNAMENT, batch_size
   )
-  state = strategy.init(jax.random.key(1))
+  state = strategy.init(_INIT_KEY)
   ask, tell = jax.jit(strategy.ask), jax.jit(strategy.tell)
   members = []  # of slot i; the oldest is overwritten
   told = 0
   for key in jax.random.split(jax.random.key(2), 12):
     proposal, state = ask(key, state)
     rows = _rows(proposal.archs)
-    keys = jax.random.split(key, batch_size)
+    keys = key[None] if batch_size == 1 else jax.random.split(key, batch_size)
     expected = [
       _rows(jax.tree.map(lambda x: x[None], child))[0]
       for child in (
