@@ -31,28 +31,22 @@ class Ledger(NamedTuple):
   num_asked: jax.Array  # i32[] architectures asked for, of any fidelity
 
 
-class Seen(NamedTuple):
-  """The rows that were queried, 32 in a word: small where seeds are many."""
-
-  words: jax.Array  # u32[W]
-
-
-def nothing_seen(num_rows: int) -> Seen:
-  """Return the empty set of rows of a table of N."""
-  return Seen(jnp.zeros(-(-num_rows // 32), jnp.uint32))
+def nothing_seen(num_rows: int) -> jax.Array:
+  """Return the empty set of rows of a table of N, a bit for each: `u32[W]`."""
+  return jnp.zeros(-(-num_rows // 32), jnp.uint32)
 
 
-def is_seen(seen: Seen, rows: jax.Array) -> jax.Array:
+def is_seen(seen: jax.Array, rows: jax.Array) -> jax.Array:
   """Return which rows are in the set, `bool[B]`."""
   bits = (rows % 32).astype(jnp.uint32)
-  return (seen.words[rows // 32] >> bits) % 2 == 1
+  return (seen[rows // 32] >> bits) % 2 == 1
 
 
-def add_seen(seen: Seen, rows: jax.Array, which: jax.Array) -> Seen:
+def add_seen(seen: jax.Array, rows: jax.Array, which: jax.Array) -> jax.Array:
   """Return the set with some of B rows, distinct and not in it yet."""
   bits = jnp.uint32(1) << (rows % 32).astype(jnp.uint32)
   # New bits of a word do not overlap: their sum is their union.
-  return Seen(seen.words.at[rows // 32].add(jnp.where(which, bits, 0)))
+  return seen.at[rows // 32].add(jnp.where(which, bits, 0))
 
 
 def create(num_queries: int) -> Ledger:
