@@ -33,7 +33,7 @@ def test_disconnected_cells_guess_and_convolutions_learn():
   accuracy = digits_table.values(table, 'test')
   none = int(number({'op': np.array([0, 0, 0, 0, 0, 0])}))
   convolutions = int(number({'op': np.array([3, 3, 3, 3, 3, 3])}))
-  assert accuracy[none] < 20 < 80 < accuracy[convolutions]
+  assert accuracy[none] < 20 < 70 < accuracy[convolutions]
 
 
 def test_longer_training_is_better_and_runs_agree():
@@ -48,7 +48,7 @@ def test_longer_training_is_better_and_runs_agree():
 
 
 @pytest.mark.parametrize(
-  'arguments', [('train',), ('valid', 12), ('valid', 99, 3)]
+  'arguments', [('train',), ('valid', 11), ('valid', 36, 3)]
 )
 def test_an_unknown_column_is_named(arguments):
   with pytest.raises(ValueError, match='must be one of'):

@@ -77,7 +77,7 @@ def test_a_study_that_was_stopped_ends_like_one_that_was_not(
   monkeypatch.setattr(studies, '_write', stop)
   with pytest.raises(KeyboardInterrupt):
     studies.study(config, tmp_path / 'part')
-  assert chunks[-1] == 'evolution_10_3.npz'
+  assert chunks[-1] == 'random_search.npz'
   monkeypatch.setattr(studies, '_write', write)
   again = studies.study(config, tmp_path / 'part')
   assert again['rows'] == whole['rows']
