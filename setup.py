@@ -49,6 +49,7 @@ setuptools.setup(
       'ipykernel>=6.29',
       'nbclient>=0.10',
       'nbformat>=5.10',
+      'networkx>=3.3',
       'pytest>=8.0',
       'pytest-xdist>=3.6',
       'ruff>=0.9',

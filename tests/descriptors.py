@@ -503,7 +503,7 @@ ESTIMATORS = (
   Row(
     'gaussian_process',
     lambda: gaussian_process.gaussian_process(
-      TINY, graph_kernels.hamming(TINY), 6
+      TINY, graph_kernels.hamming(TINY), 10
     ),
     TINY,
     batch=_told(),

@@ -34,11 +34,12 @@ def _tables(seed=0):
 
 def _keys(key, num_workers, num_steps):
   """Returns the keys with which `queries.spend` asks, in order."""
-  _, *asks = jax.random.split(jax.random.fold_in(key, _MAX_STEPS), num_workers)
-  asks += [
-    jax.random.split(jax.random.fold_in(key, t))[0] for t in range(num_steps)
+  start = jax.random.fold_in(key, _MAX_STEPS)
+  # Pairs, to ask and to score, of all workers but the last.
+  asks = list(jax.random.split(start, 2 * num_workers - 1)[1::2])
+  return asks + [
+    jax.random.split(jax.random.fold_in(key, t), 3)[0] for t in range(num_steps)
   ]
-  return [jax.random.split(ask)[0] for ask in asks]
 
 
 def _promotable(rungs, promoted):
