@@ -45,6 +45,14 @@ def pytest_collection_modifyitems(items):
       item.add_marker(skip)
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _forget_programs():
+  # A process can map only so many pages of code: those of thousands of tests
+  # are too many, and the compiler aborts.
+  yield
+  jax.clear_caches()
+
+
 @pytest.fixture(scope='session')
 def data_dir() -> pathlib.Path:
   """The folder of real benchmark tables and data sets; use with `data`."""
