@@ -105,11 +105,12 @@ MODELS = {
   ),
 }
 STRATEGIES |= MODELS
-# Published runs of evolution count what they ask for again.
+# Published runs of evolution count what they ask for again; policies that have
+# made up their mind would not ask for anything new for very long.
 _SETTINGS = {
   name: dict(count_duplicates=True)
   for name in STRATEGIES
-  if name.startswith('evolution')
+  if name.startswith('evolution') or name in ('ppo', 'reinforce_lstm')
 } | {
   name: dict(num_seeds=10, seed_batch_size=1, chunk_size=2) for name in MODELS
 }
