@@ -15,6 +15,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import sys
 import time
 from typing import Any
 import warnings
@@ -182,6 +183,32 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> Iterator[bool]:
       # Last: a folder with a config is a folder that can be resumed.
       metrics.write_json(workdir / 'config.json', config)
     yield resumed
+
+
+@contextlib.contextmanager
+def work(workdir: pathlib.Path, config: Mapping[str, Any]) -> Iterator[None]:
+  """Hold the folder of a run while it works, and log how that goes.
+
+  Args:
+    workdir: the folder.
+    config: the resolved config.
+
+  Returns:
+    A context; what fails in it is logged and raised again.
+
+  Raises:
+    FolderError: as `claim`.
+  """
+  with claim(workdir, config) as resumed:
+    if resumed:
+      print(f'Continuing the run in {workdir}.', file=sys.stderr)
+    event(workdir, 'started')
+    try:
+      yield
+    except Exception as error:
+      event(workdir, 'failed', message=str(error))
+      raise
+    event(workdir, 'finished')
 
 
 def _lock(file):

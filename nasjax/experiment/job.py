@@ -18,7 +18,6 @@ results table; without it the last metrics of shape [B] are the columns.
 """
 
 import pathlib
-import sys
 from typing import Any
 
 import jax
@@ -158,19 +157,11 @@ def execute(job: phases.Job) -> dict[str, Any]:
   Raises:
     loop.Diverged: if a training loss is not finite.
   """
-  with folder.claim(job.workdir, job.config) as resumed:
-    if resumed:
-      print(f'Continuing the run in {job.workdir}.', file=sys.stderr)
-    folder.event(job.workdir, 'started')
-    try:
-      rows = _outcome(job)
-      summary = results.summarise(rows)
-      results.write(job.workdir, rows, summary)
-      report.write(job.workdir)
-    except Exception as error:
-      folder.event(job.workdir, 'failed', message=str(error))
-      raise
-    folder.event(job.workdir, 'finished')
+  with folder.work(job.workdir, job.config):
+    rows = _outcome(job)
+    summary = results.summarise(rows)
+    results.write(job.workdir, rows, summary)
+    report.write(job.workdir)
   return {'rows': rows, 'summary': summary}
 
 

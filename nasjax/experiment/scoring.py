@@ -29,7 +29,6 @@ proxies; params and macs must be among them. The folder then holds, besides what
 """
 
 import pathlib
-import sys
 from typing import Any
 
 import jax
@@ -159,17 +158,8 @@ def execute(job: phases.Job) -> dict[str, Any]:
     What results.json holds: population, num, num_scored, accuracies, caption,
     'correlations' and 'proxies', one row each.
   """
-  with folder.claim(job.workdir, job.config) as resumed:
-    if resumed:
-      print(f'Continuing the run in {job.workdir}.', file=sys.stderr)
-    folder.event(job.workdir, 'started')
-    try:
-      outcome = _outcome(job)
-    except Exception as error:
-      folder.event(job.workdir, 'failed', message=str(error))
-      raise
-    folder.event(job.workdir, 'finished')
-  return outcome
+  with folder.work(job.workdir, job.config):
+    return _outcome(job)
 
 
 def score(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:

@@ -28,7 +28,6 @@ last chunk of seeds.
 
 import os
 import pathlib
-import sys
 import time
 from typing import Any
 
@@ -50,7 +49,6 @@ from nasjax.experiment import progress as progress_lib
 from nasjax.searches import queries
 
 Ledgers = dict[str, np.ndarray]
-_FIELDS = ('rows', 'values', 'finished', 'count', 'num_asked')
 
 
 def _vector(name, values, num_rows):
@@ -94,7 +92,7 @@ def _program(job, name):
   parts, own = job.parts, study_settings.own(job.config, name)
 
   def spend(key):
-    ledger = queries.spend(
+    return queries.spend(
       key,
       parts['strategies'][name],
       parts['estimator'],
@@ -104,9 +102,7 @@ def _program(job, name):
       parts.get('cost'),
       own['num_workers'],
       own['count_duplicates'],
-    )
-    # What was seen is as large as the table, and can be read from the rows.
-    return {field: getattr(ledger, field) for field in _FIELDS}
+    )._asdict()
 
   return jax.jit(
     lambda keys: batching.map_archs(spend, keys, own['seed_batch_size'])
@@ -170,31 +166,25 @@ def _run(job: phases.Job, name: str) -> Ledgers:
     return ledgers
   folder.event(job.workdir, 'phase', phase=name)
   show = progress_lib.reporter(name, len(keys), unit='seed')
-  program, compiled = _program(job, name), {}
-  seconds, compile_seconds = 0.0, 0.0
+  program, compiled, seconds = _program(job, name), {}, 0.0
   for first in range(done, len(keys), size):
     chunk = keys[first : first + size]
+    took = {'compile_seconds': 0.0}
     if len(chunk) not in compiled:
       start = time.monotonic()
       compiled[len(chunk)] = program.lower(chunk).compile()
-      compile_seconds += time.monotonic() - start
+      took['compile_seconds'] = time.monotonic() - start
     start = time.monotonic()
     found = jax.tree.map(np.asarray, compiled[len(chunk)](chunk))
-    seconds += time.monotonic() - start
+    took['seconds'] = time.monotonic() - start
     if ledgers is not None:
       found = {k: np.concatenate([ledgers[k], found[k]]) for k in found}
     ledgers = found
     _write(path, ledgers)
+    folder.event(job.workdir, 'ran', phase=name, num_seeds=len(chunk), **took)
+    seconds += took['seconds']
     num = len(ledgers['rows'])
     show(num, (num - done) / max(seconds, 1e-9), {})
-  folder.event(
-    job.workdir,
-    'ran',
-    phase=name,
-    num_seeds=len(keys) - done,
-    seconds=seconds,
-    compile_seconds=compile_seconds,
-  )
   return ledgers
 
 
@@ -207,18 +197,9 @@ def execute(job: phases.Job) -> dict[str, Any]:
   Returns:
     What results.json holds, see `study_tables.write`.
   """
-  with folder.claim(job.workdir, job.config) as resumed:
-    if resumed:
-      print(f'Continuing the study in {job.workdir}.', file=sys.stderr)
-    folder.event(job.workdir, 'started')
-    try:
-      ledgers = {name: _run(job, name) for name in job.config['strategies']}
-      outcome = study_tables.write(job, ledgers)
-    except Exception as error:
-      folder.event(job.workdir, 'failed', message=str(error))
-      raise
-    folder.event(job.workdir, 'finished')
-  return outcome
+  with folder.work(job.workdir, job.config):
+    ledgers = {name: _run(job, name) for name in job.config['strategies']}
+    return study_tables.write(job, ledgers)
 
 
 def study(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
