@@ -409,10 +409,13 @@ def _first_feature() -> Estimator:
   return combine.stateless(lambda key, arch: TINY.encode(arch)[0])
 
 
-def _nas_bowl(factory, *estimator):
-  return factory(
+def _bananas():
+  return bananas.bananas(TINY, TINY.encode, batch_size=2, **_BANANAS)
+
+
+def _nas_bowl():
+  return nas_bowl.nas_bowl(
     TINY,
-    *estimator,
     _chain,
     None,
     2,
@@ -586,12 +589,8 @@ STRATEGIES = (
   ),
   Row('asha', lambda: asha.asha(TINY, (1 / 2, 1), 2, 2, capacity=6), TINY),
   Row('tpe', lambda: tpe.tpe(TINY, 4, 2, 12, num_candidates=4), TINY),
-  Row(
-    'bananas',
-    lambda: bananas.bananas(TINY, TINY.encode, batch_size=2, **_BANANAS),
-    TINY,
-  ),
-  Row('nas_bowl', lambda: _nas_bowl(nas_bowl.nas_bowl), TINY),
+  Row('bananas', _bananas, TINY),
+  Row('nas_bowl', _nas_bowl, TINY),
   Row('latent_ascent', _latent_ascent, TINY),
 )
 
@@ -619,13 +618,7 @@ SEARCHES = (
   ),
   Row(
     'bananas',
-    lambda: bananas_system.bananas(
-      TINY,
-      _first_feature(),
-      TINY.encode,
-      num_children=2,
-      **_BANANAS,
-    ),
+    lambda: bananas_system.bananas(_first_feature(), _bananas()),
     TINY,
   ),
   Row(
@@ -635,7 +628,7 @@ SEARCHES = (
   ),
   Row(
     'nas_bowl',
-    lambda: _nas_bowl(nas_bowl_system.nas_bowl, _first_feature()),
+    lambda: nas_bowl_system.nas_bowl(_first_feature(), _nas_bowl()),
     TINY,
   ),
   Row(
@@ -643,10 +636,10 @@ SEARCHES = (
     lambda: te_nas.te_nas(CELLS, _mixture(0), _mixture(1), num_repeats=2),
     CELLS,
   ),
-  Row('nao', lambda: nao_system.nao(TINY, _first_feature(), _nao()), TINY),
+  Row('nao', lambda: nao_system.nao(_first_feature(), _nao()), TINY),
   Row(
     'seminas',
-    lambda: seminas_system.seminas(TINY, _first_feature(), _seminas()),
+    lambda: seminas_system.seminas(_first_feature(), _seminas()),
     TINY,
   ),
   Row(

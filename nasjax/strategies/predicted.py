@@ -9,7 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from nasjax import archive
-from nasjax.strategies import bayes_opt, evolution, model_based
+from nasjax.strategies import (
+  acquisition,
+  bayes_opt,
+  evolution,
+  model_based,
+)
 from nasjax.types import Estimator, Space
 
 
@@ -40,7 +45,7 @@ def of_space(
     predict,
     bayes_opt.everything(space),
     batch_size,
-    acquire=lambda key, mean, spread, best: mean,
+    acquire=acquisition.upper_confidence_bound(0.0),
   )
 
 
@@ -64,7 +69,7 @@ def by_evolution(
     batch_size: B, at most the number of architectures that are looked at.
     num_generations: of evolution.
     num_children: predictions in each.
-    population: P, a multiple of the children or not.
+    population: P.
     tournament: S.
 
   Returns:

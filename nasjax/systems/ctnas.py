@@ -10,21 +10,23 @@ from nasjax.types import Estimator, Search, Strategy
 
 
 def ctnas(
-  estimator: Estimator, strategy: Strategy, archive_size: int = 10
+  estimator: Estimator,
+  strategy: Strategy,
+  batch_size: int | None = None,
+  archive_size: int = 10,
 ) -> Search:
   """Learn to draw what a comparator prefers, and evaluate the best.
 
   Args:
-    estimator: the score: a training, a table.
-    strategy: from `strategies.ctnas`, with the comparator of the space and the
-      controller.
+    estimator: the score that costs something: a training, a table.
+    strategy: from `strategies.ctnas`, which has the settings of the paper.
+    batch_size: architectures scored at once, see `batching.map_archs`.
     archive_size: architectures kept.
 
   Returns:
-    The search. An update scores one architecture; all but the first n fit the
-    comparator and learn a policy.
+    The search. An update scores the architectures of one proposal.
 
   References:
     Chen et al., Contrastive Neural Architecture Search, 2021, algorithm 1.
   """
-  return black_box.black_box(strategy, estimator, archive_size=archive_size)
+  return black_box.black_box(strategy, estimator, batch_size, archive_size)

@@ -8,23 +8,20 @@ on the architectures that the search keeps.
 """
 
 from nasjax.searches import black_box
-from nasjax.strategies import nao as strategies
-from nasjax.types import Estimator, Search, Space, Strategy
+from nasjax.types import Estimator, Search, Strategy
 
 
 def nao(
-  space: Space,
   estimator: Estimator,
-  strategy: Strategy | None = None,
+  strategy: Strategy,
   batch_size: int | None = None,
   archive_size: int = 10,
 ) -> Search:
   """Search by ascent in the latent space of an autoencoder.
 
   Args:
-    space: the space.
     estimator: the score that costs something: a training, a table.
-    strategy: from `strategies.nao`; by default with its defaults.
+    strategy: from `strategies.nao`, which has the settings of the paper.
     batch_size: architectures scored at once, see `batching.map_archs`.
     archive_size: architectures kept.
 
@@ -34,6 +31,4 @@ def nao(
   References:
     Luo et al., Neural Architecture Optimization, 2018, algorithm 1.
   """
-  return black_box.black_box(
-    strategy or strategies.nao(space), estimator, batch_size, archive_size
-  )
+  return black_box.black_box(strategy, estimator, batch_size, archive_size)

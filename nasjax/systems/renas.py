@@ -20,7 +20,7 @@ def renas(
 
   Args:
     estimator: the score that costs something: a training, a table.
-    strategy: from `strategies.renas`, with the predictor of the space.
+    strategy: from `strategies.renas`, which has the settings of the paper.
     batch_size: architectures scored at once, see `batching.map_archs`.
     archive_size: architectures kept.
 

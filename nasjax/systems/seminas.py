@@ -7,23 +7,20 @@ best ones in full is the evaluation phase of the launcher.
 """
 
 from nasjax.searches import black_box
-from nasjax.strategies import seminas as strategies
-from nasjax.types import Estimator, Search, Space, Strategy
+from nasjax.types import Estimator, Search, Strategy
 
 
 def seminas(
-  space: Space,
   estimator: Estimator,
-  strategy: Strategy | None = None,
+  strategy: Strategy,
   batch_size: int | None = None,
   archive_size: int = 10,
 ) -> Search:
   """Search by latent ascent with a model that labels architectures itself.
 
   Args:
-    space: the space.
     estimator: the score that costs something: a training, a table.
-    strategy: from `strategies.seminas`; by default with its defaults.
+    strategy: from `strategies.seminas`, which has the settings of the paper.
     batch_size: architectures scored at once, see `batching.map_archs`.
     archive_size: architectures kept.
 
@@ -33,6 +30,4 @@ def seminas(
   References:
     Luo et al., Semi-Supervised Neural Architecture Search, 2020, algorithm 1.
   """
-  return black_box.black_box(
-    strategy or strategies.seminas(space), estimator, batch_size, archive_size
-  )
+  return black_box.black_box(strategy, estimator, batch_size, archive_size)

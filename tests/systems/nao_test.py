@@ -60,7 +60,7 @@ def test_generated_cells_are_new_and_better_than_random_ones(
     **kwargs,
   )
   table = tabular.tabular(nasbench201.cell_index, values)
-  search = system(_SPACE, table, strategy)
+  search = system(table, strategy)
   rows = _told(search, 5, seed=0)
   first, generated = values[rows[:60]], values[rows[60:]]
   assert len(generated) == 40
@@ -78,5 +78,5 @@ def test_generated_cells_of_the_real_table_are_better_than_random_ones(
   table = data.load_nasbench201(data_dir)
   values = data.values_by_index(table, 'e200_cifar10_test')
   estimator = tabular.tabular(nasbench201.cell_index, values)
-  rows = _told(nao.nao(_SPACE, estimator), 3, seed=0)
+  rows = _told(nao.nao(estimator, strategies.nao.nao(_SPACE)), 3, seed=0)
   assert values[rows[100:]].mean() > values[rows[:100]].mean() + 3
