@@ -166,6 +166,7 @@ def start_nasjax(
     [sys.executable, '-m', module, *flags],
     JAX_PLATFORMS='cpu',
     XLA_FLAGS=f'--xla_force_host_platform_device_count={devices}',
+    PJRT_NPROC=str(max(os.cpu_count(), devices + 1)),
   )
 
 

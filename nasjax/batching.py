@@ -7,7 +7,9 @@ over all local devices by `shard_map`. The numbers do not depend on the way.
 """
 
 from collections.abc import Callable
+import os
 from typing import Any
+import warnings
 
 import jax
 from jax import lax
@@ -16,6 +18,7 @@ import numpy as np
 
 from nasjax.types import Arch
 
+THREADS = 'PJRT_NPROC'  # what XLA reads its number of threads from
 _AXIS = 'archs'
 
 
@@ -108,7 +111,27 @@ def _mesh(num_archs, batch_size):
     # Devices of a host share its cores: one alone has all of them, and no work
     # for copies.
     return None
+  if devices[0].platform == 'cpu' and num_threads() <= len(devices):
+    warnings.warn(
+      f'XLA has {num_threads()} threads for {len(devices)} devices of the host: '
+      'programs may compute wrong gradients, or hang. Set the environment '
+      f'variable {THREADS} to {len(devices) + 1} or more before JAX starts, or '
+      'call nasjax.experiment.launch.set_up_jax().'
+    )
   return jax.sharding.Mesh(np.array(devices), (_AXIS,))
+
+
+def num_threads() -> int:
+  """Threads in the pool that all CPU devices share; must be more than devices.
+
+  A device takes a thread for the whole of a program. If none is left, what
+  programs hand to the pool piles up; once the queue of a thread is full, at
+  1,024 entries, they run it themselves, in the middle of other work: gradients
+  of strided convolutions then come out wrong in the first image of a batch
+  (jaxlib 0.10.2), and what waits for the pool waits for ever.
+  """
+  named = os.environ.get(THREADS) or os.environ.get('NPROC')
+  return int(named or os.cpu_count())
 
 
 def _map_on_device(f, archs, batch_size, shared):

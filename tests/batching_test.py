@@ -1,5 +1,10 @@
 """Tests for `map_archs`: one function, the same numbers on every path."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import chex
 import jax
 from jax import lax
@@ -145,3 +150,22 @@ def test_leaves_of_different_lengths_are_refused():
     batching.map_archs(lambda x: x, (jnp.zeros(2), jnp.zeros(3)))
   with pytest.raises(ValueError, match=r'got sizes \[0\]'):
     batching.map_archs(lambda x: x, jnp.zeros(0))
+
+
+def test_devices_without_a_spare_thread_are_warned_of(monkeypatch):
+  monkeypatch.setenv('PJRT_NPROC', '4')
+  with pytest.warns(UserWarning, match='4 threads for 4 devices'):
+    batching.map_archs(_score, _archs(8))
+
+
+def test_equal_gradients_on_two_devices_are_equal():
+  root = pathlib.Path(__file__).parents[1]
+  program = root / 'tests' / 'two_devices.py'
+  ran = subprocess.run(
+    [sys.executable, program],
+    env=dict(os.environ, PYTHONPATH=str(root), PJRT_NPROC='2'),
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert ran.stdout == 'different: 0\n', ran.stdout + ran.stderr

@@ -16,6 +16,7 @@ _FLAGS = (
 )
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
+os.environ['PJRT_NPROC'] = '5'  # a thread more, see `batching.num_threads`
 os.environ['XLA_FLAGS'] = ' '.join([os.environ.get('XLA_FLAGS', ''), *_FLAGS])
 
 import jax  # noqa: E402

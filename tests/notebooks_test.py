@@ -77,6 +77,7 @@ def test_a_notebook_runs_and_shows_pictures(path, tmp_path, monkeypatch):
   # A kernel as a reader has it: JAX with the flags of its own, no index to
   # install from, nothing of this user's settings.
   monkeypatch.delenv('XLA_FLAGS', raising=False)
+  monkeypatch.delenv('PJRT_NPROC', raising=False)
   monkeypatch.setenv('PIP_NO_INDEX', '1')
   monkeypatch.setenv('PYTHONPATH', str(_ROOT))
   for name in ('IPYTHONDIR', 'JUPYTER_CONFIG_DIR', 'JUPYTER_RUNTIME_DIR'):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import os
 import pathlib
+import re
 import sys
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from absl import app, flags, logging
 import jax
 from ml_collections import config_flags
 
+from nasjax import batching
 from nasjax.experiment import (
   checkpoint,
   folder,
@@ -113,15 +115,20 @@ def set_up_jax(cache_dir: str | None = None) -> None:
   Also silences the libraries that log every file they write.
 
   It must come before the first computation. `XLA_FLAGS` that name a number of
-  devices are respected, and so is `JAX_COMPILATION_CACHE_DIR`.
+  devices are respected, and so is `JAX_COMPILATION_CACHE_DIR`. XLA gets more
+  threads than devices, see `batching.num_threads`.
 
   Args:
     cache_dir: folder for compiled programs; '' for none.
   """
   logging.set_verbosity(logging.WARNING)
   given = os.environ.get('XLA_FLAGS', '')
-  if _DEVICE_FLAG not in given:
-    os.environ['XLA_FLAGS'] = f'{given} {_DEVICE_FLAG}={os.cpu_count()}'.strip()
+  named = re.search(f'{_DEVICE_FLAG}=(\\d+)', given)
+  num_devices = int(named[1]) if named else os.cpu_count()
+  if not named:
+    os.environ['XLA_FLAGS'] = f'{given} {_DEVICE_FLAG}={num_devices}'.strip()
+  if batching.num_threads() <= num_devices:
+    os.environ[batching.THREADS] = str(num_devices + 1)
   if cache_dir is None:
     cache_dir = os.environ.get('JAX_COMPILATION_CACHE_DIR', CACHE_DIR)
   if cache_dir:

@@ -97,9 +97,13 @@ class LaunchTest(parameterized.TestCase):
         os.environ['XLA_FLAGS'], f'--other .*count={os.cpu_count()}$'
       )
     flags = '--xla_force_host_platform_device_count=3'
-    with mock.patch.dict(os.environ, {'XLA_FLAGS': flags}):
+    with mock.patch.dict(os.environ, {'XLA_FLAGS': flags, 'PJRT_NPROC': '2'}):
       launch.set_up_jax('')
       self.assertEqual(os.environ['XLA_FLAGS'], flags)
+      self.assertEqual(os.environ['PJRT_NPROC'], '4')
+    with mock.patch.dict(os.environ, {'XLA_FLAGS': flags, 'PJRT_NPROC': '9'}):
+      launch.set_up_jax('')
+      self.assertEqual(os.environ['PJRT_NPROC'], '9')
 
   def test_a_mistake_ends_with_a_message_a_bug_with_its_traceback(self):
     stream = io.StringIO()
