@@ -76,10 +76,9 @@ def _primitives(text):
 
 
 def _own_times(events):
-  """Seconds of each event without those inside it; one thread, sorted."""
+  """Seconds of each event of a thread, sorted, without those inside it."""
   stack, own = [], []
-  for event in sorted(events, key=lambda e: (e[0], -e[1])):
-    start, length, _ = event
+  for start, length, _ in events:
     while stack and stack[-1][0] <= start:
       stack.pop()
     if stack:
@@ -101,8 +100,8 @@ def _read(folder, primitives):
           for event in line.events
           if event.name in primitives
         ]
-        ordered = sorted(events, key=lambda e: (e[0], -e[1]))
-        for (_, _, name), own in zip(ordered, _own_times(events)):
+        events.sort(key=lambda e: (e[0], -e[1]))
+        for (_, _, name), own in zip(events, _own_times(events)):
           seconds[primitives[name]] += own / 1e9
           calls[primitives[name]] += 1
   return seconds, calls

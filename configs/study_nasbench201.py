@@ -53,14 +53,23 @@ STRATEGIES = {
   'tpe': dict(name='strategies.tpe.tpe', capacity=500),
 }
 # Those that fit a model: their seeds run one after another.
-_ADAM = dict(name='optax:adam', b1=0.5)
-_COMPARATOR = dict(
-  name='estimators.comparator.comparator',
-  body=dict(name='networks.predictors.Gcn', num_ops=7, width=64),
-  features=dict(function='spaces.graphs.nasbench201'),
-  optimizer=dict(_ADAM, learning_rate=1e-3),
-  num_steps=300,
-  batch_size=64,
+_CTNAS = dict(
+  name='strategies.ctnas.ctnas',
+  comparator=dict(
+    name='strategies.ctnas.model',
+    features=dict(function='spaces.graphs.nasbench201'),
+    num_ops=7,
+    width=64,
+    num_steps=300,
+    learning_rate=1e-3,
+    batch_size=64,
+  ),
+  controller=dict(name='distributions.categorical.categorical'),
+  optimizer=dict(name='optax:adam', b1=0.5, learning_rate=0.1),
+  num_steps=2000,
+  update_every=100,
+  num_initial=50,
+  num_new=50,
 )
 _RENAS = dict(
   name='strategies.renas.model',
@@ -103,6 +112,8 @@ MODELS = {
     num_initial=50,
     num_new=50,
   ),
+  'ctnas': _CTNAS,
+  'ctnas_fixed_baseline': dict(_CTNAS, curriculum=False),
 }
 STRATEGIES |= MODELS
 # Published runs of evolution count what they ask for again; policies that have

@@ -199,6 +199,21 @@ def first_of_equals(archs: Arch) -> jax.Array:
   return jnp.zeros_like(is_first).at[order].set(is_first)
 
 
+def fill(taken: jax.Array, archs: Arch, samples: Arch) -> Arch:
+  """Return architectures, with samples in the places that are not taken.
+
+  Args:
+    taken: `bool[B]`.
+    archs: B architectures, pytree of `[B, ...]`.
+    samples: B others.
+  """
+
+  def choose(leaf, sample):
+    return jnp.where(taken.reshape(-1, *[1] * (leaf.ndim - 1)), leaf, sample)
+
+  return jax.tree.map(choose, archs, samples)
+
+
 def join(*archives: Archive) -> Archive:
   """Return one archive that holds the slots of several, one after another.
 

@@ -99,7 +99,7 @@ def _one_hot(graph, num_ops):
 
 
 class Gcn(nn.Module):
-  """Residual layers `relu((A + I)(x W) + x + b)`, and the sum over vertices.
+  """Residual layers `relu((A + I)(x W) + x + b)`, and the mean over vertices.
 
   Attributes:
     num_ops: operations that vertices may bear.

@@ -76,10 +76,13 @@ def black_box(
   """
 
   def init(key):
-    strategy_key, estimator_key, example_key = jax.random.split(key, 3)
+    strategy_key, estimator_key = jax.random.split(key)
     strategy_state = strategy.init(strategy_key)
-    proposal, _ = strategy.ask(example_key, strategy_state)
-    example = jax.tree.map(lambda leaf: leaf[0], proposal.archs)
+    # Only its form: to ask may be to fit a model.
+    proposal, _ = jax.eval_shape(strategy.ask, key, strategy_state)
+    example = jax.tree.map(
+      lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), proposal.archs
+    )
     state = BlackBox(
       strategy_state,
       estimator.init(estimator_key),

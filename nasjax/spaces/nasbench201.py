@@ -33,6 +33,7 @@ OPERATIONS = (
 )
 SOURCES = (0, 0, 1, 0, 1, 2)
 TARGETS = (1, 2, 2, 3, 3, 3)
+PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # edges from input to output
 
 _NODE = r'\|(?:[^|+~]+~\d\|)+'
 _KERNELS = (0, 0, 1, 3, 0)  # kernel size of each operation's convolution

@@ -27,7 +27,6 @@ from nasjax.types import Arch
 
 NUM_TRAITS = 81
 
-_PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # edges of each path
 _NONE = nasbench201.OPERATIONS.index('none')
 _SKIP = nasbench201.OPERATIONS.index('skip_connect')
 _CONV1 = nasbench201.OPERATIONS.index('nor_conv_1x1')
@@ -62,7 +61,7 @@ def encode(arch: Arch) -> jax.Array:
   pruned = nasbench201_classes.prune(arch)
   op = pruned['op']
   one_hot = jax.nn.one_hot(op, len(nasbench201.OPERATIONS))
-  paths = [op[np.array(path)] for path in _PATHS]
+  paths = [op[np.array(path)] for path in nasbench201.PATHS]
   live = jnp.stack([jnp.all(ops != _NONE) for ops in paths])
   sequences = jnp.stack([_sequence(ops) for ops in paths])
   bears = jax.nn.one_hot(sequences, _NUM_SEQUENCES) * live[:, None]

@@ -15,6 +15,7 @@ truncated encodings are prefixes.
 """
 
 from collections.abc import Sequence
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,6 @@ from nasjax.types import Arch
 
 NASBENCH101_FEATURES = 364
 NASBENCH201_FEATURES = 155
-_NASBENCH201_PATHS = (((3,),), ((0, 4), (1, 5)), ((0, 2, 5),))
 
 
 def nasbench101_paths(
@@ -86,7 +86,7 @@ def nasbench201_paths(
   """
   num_ops = len(nasbench201.OPERATIONS)
   op, features = jnp.asarray(arch['op']), []
-  for length, paths in enumerate(_NASBENCH201_PATHS, 1):
+  for length, paths in itertools.groupby(nasbench201.PATHS, len):
     places = num_ops ** np.arange(length, dtype=np.int32)
     has = [
       jax.nn.one_hot(op[np.array(path)] @ places, num_ops**length)

@@ -230,15 +230,13 @@ def bayes_opt(
     values = jnp.maximum(ranking.finite_or_worst(values), lowest)
     values = jnp.where(is_new, values, -jnp.inf)
     values, slots = jax.lax.top_k(values, num_chosen)
-    chosen = jax.tree.map(lambda leaf: leaf[slots], archs)
     samples = jax.vmap(space.sample)(jax.random.split(sample_key, batch_size))
+    chosen = jax.tree.map(
+      lambda leaf, sample: jnp.concatenate([leaf[slots], sample[num_chosen:]]),
+      archs,
+      samples,
+    )
     taken = jnp.pad(values > -jnp.inf, (0, num_random))
-
-    def fill(leaf, sample):
-      padded = jnp.concatenate([leaf, sample[num_chosen:]])
-      shape = (-1,) + (1,) * (sample.ndim - 1)
-      return jnp.where(taken.reshape(shape), padded, sample)
-
-    return jax.tree.map(fill, chosen, samples)
+    return archive.fill(taken, chosen, samples)
 
   return propose

@@ -32,7 +32,7 @@ import optax
 
 from nasjax import archive
 from nasjax.estimators.comparator import Comparator
-from nasjax.strategies import model_based, pseudo_pairs
+from nasjax.strategies import pseudo_pairs
 from nasjax.types import Arch, Distribution, Key, Params, State
 
 
@@ -201,16 +201,3 @@ def policy_learning(
     return Outcome(learner.best, learner.params, state_of(learner), *trace)
 
   return learn
-
-
-def propose(learn: Learn) -> model_based.Propose:
-  """Return the proposal of the best that a policy learned to draw.
-
-  Args:
-    learn: see `policy_learning`.
-
-  Returns:
-    `(key, comparator state, told) -> archs [1, ...]`. It may be known already:
-    then it is what the method settles on.
-  """
-  return lambda key, state, told: _one(learn(key, state, told).best)

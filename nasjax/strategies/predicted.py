@@ -108,13 +108,6 @@ def by_evolution(
     _, found = jax.lax.fori_loop(0, num_generations, generation, (start, found))
     # Places that stayed empty go to random architectures.
     samples = jax.vmap(space.sample)(jax.random.split(sample_key, batch_size))
-    taken = found.values > -jnp.inf
-    return jax.tree.map(
-      lambda leaf, sample: jnp.where(
-        taken.reshape((-1,) + (1,) * (leaf.ndim - 1)), leaf, sample
-      ),
-      found.archs,
-      samples,
-    )
+    return archive.fill(found.values > -jnp.inf, found.archs, samples)
 
   return propose

@@ -27,13 +27,16 @@ def _controller():
   return relaxed._replace(sample=sample)
 
 
-def test_what_the_policy_settles_on_beats_all_that_was_labelled():
-  """On a table of independent edges, the labels being its only knowledge."""
-  rng = np.random.default_rng(0)
-  effects = rng.normal(size=(6, 5))
+def _table():
+  """Values of independent edges."""
+  effects = np.random.default_rng(0).normal(size=(6, 5))
   cells = np.asarray(jax.vmap(_SPACE.index)(np.arange(_SPACE.size))['op'])
   values = np.float32(effects[np.arange(6), cells].sum(1))
-  strategy = strategies.ctnas(
+  return values, tabular.tabular(nasbench201.cell_index, values)
+
+
+def _strategy(**kwargs):
+  return strategies.ctnas(
     _SPACE,
     comparator.comparator(
       predictors.Mlp((32,)),
@@ -45,15 +48,19 @@ def test_what_the_policy_settles_on_beats_all_that_was_labelled():
     ),
     _controller(),
     num_initial=60,
-    capacity=61,
     optimizer=optax.adam(0.1),
     num_steps=400,
     update_every=20,
     explore_every=100,
     num_pairs=20,
+    **kwargs,
   )
-  table = tabular.tabular(nasbench201.cell_index, values)
-  search = ctnas.ctnas(table, strategy)
+
+
+def test_what_the_policy_settles_on_beats_all_that_was_labelled():
+  """On a table of independent edges, the labels being its only knowledge."""
+  values, table = _table()
+  search = ctnas.ctnas(table, _strategy(capacity=61))
 
   def seed(key):
     state, metrics = run.run(key, search, None, 61)
@@ -66,3 +73,25 @@ def test_what_the_policy_settles_on_beats_all_that_was_labelled():
   np.testing.assert_array_equal(values[cell], best[:, 60])
   # Among the best 16 of 15,625.
   assert np.mean(values > np.mean(best[:, 60])) < 1e-3
+
+
+def test_a_round_proposes_the_best_new_ones_that_the_policy_drew():
+  values, _ = _table()
+  strategy = _strategy(num_new=20, capacity=100)
+
+  @jax.jit
+  def proposal(key):
+    state = strategy.init(key)
+    for _ in range(3):
+      asked, state = strategy.ask(key, state)
+      key = jax.random.fold_in(key, 0)
+      told = jnp.asarray(values)[jax.vmap(nasbench201.cell_index)(asked.archs)]
+      state, _ = strategy.tell(key, state, asked, told)
+    asked, _ = strategy.ask(key, state)
+    index = jax.vmap(nasbench201.cell_index)
+    return index(state.told.archs)[:60], index(asked.archs)
+
+  known, new = proposal(jax.random.key(0))
+  assert len(set(new.tolist()) - set(known.tolist())) == 20
+  # Half of them are better than the best of the random ones.
+  assert np.median(values[new]) > values[known].max()
