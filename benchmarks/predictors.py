@@ -19,6 +19,7 @@ where the published rows have all 423,624.
 
 import argparse
 from collections.abc import Callable
+import functools
 import time
 from typing import Any, NamedTuple
 
@@ -145,17 +146,8 @@ def predictors_of_nasbench201() -> dict[str, Callable[[Arch], Estimator]]:
 
 def predictors_of_nasbench101() -> dict[str, Callable[[Arch], Estimator]]:
   """Return predictors by name: functions of an example."""
-  graph = lambda arch: graphs.nasbench101(
-    nasbench101_cells.adjacency(arch), arch['op']
-  )
-
-  def tensor(arch):
-    costs = nasbench101_costs.vertex_costs(arch)
-    pruned = nasbench101_cells.prune(arch)
-    return tensors.nasbench101(
-      nasbench101_cells.adjacency(pruned), pruned['op'], *costs
-    )
-
+  graph = graphs.nasbench101
+  tensor = functools.partial(tensors.nasbench101, distinct=False)
   ops = graphs.NASBENCH101_OPS
   part = {'batch_size': 64}
   both = networks.Gcn(ops, 64, reverse=True)

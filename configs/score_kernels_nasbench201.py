@@ -22,6 +22,7 @@ import ml_collections
 
 from configs import score_nasbench201 as score
 from nasjax.estimators import kernel_tracking, training, zero_cost
+from nasjax.experiment.options import parse
 
 
 def along_training(
@@ -47,35 +48,6 @@ def along_training(
   )
 
 
-def parse(arg: str) -> dict:
-  """Return the options, see the head of this file.
-
-  Args:
-    arg: 'quick', or 'name=value' pairs, separated by commas.
-
-  Returns:
-    Dict of num, norm and quick.
-
-  Raises:
-    ValueError: for an unknown name or value.
-  """
-  words = [word for word in arg.split(',') if word]
-  quick = 'quick' in words
-  options = dict(num=6 if quick else 200, norm='frozen', quick=quick)
-  for word in words:
-    name, _, value = word.partition('=')
-    if name == 'num' and value.isdigit():
-      options['num'] = int(value)
-    elif name == 'norm' and value in ('frozen', 'batch'):
-      options['norm'] = value
-    elif word != 'quick':
-      raise ValueError(
-        f'Unknown option {word!r}. Known: num=<integer>, norm=frozen, '
-        'norm=batch, quick.'
-      )
-  return options
-
-
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Return the config.
 
@@ -88,7 +60,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   Raises:
     ValueError: for an unknown option or value.
   """
-  options = parse(arg)
+  options = parse(
+    arg,
+    dict(num=200, norm='frozen'),
+    quick=dict(num=6),
+    choices=dict(norm=('frozen', 'batch')),
+  )
   quick = options['quick']
   base = 'quick,' if quick else ''
   config = score.get_config(f'{base}population=random,num={options["num"]}')

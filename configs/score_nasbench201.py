@@ -33,9 +33,9 @@ quick form need `$NASJAX_DATA_DIR`: the compact CIFAR-10 and the table.
 import ml_collections
 
 from configs import random_search_nasbench201
+from nasjax.experiment.options import parse
 
 _OPTIONS = {
-  'quick': False,
   'population': 'all',
   'num': 1000,
   'proxies': 'naswot+synflow+jacov+snip+grad_norm',
@@ -43,7 +43,6 @@ _OPTIONS = {
   'kernel_size': 16,
 }
 _QUICK = {
-  'quick': True,
   'population': 'random',
   'num': 24,
   'proxies': 'naswot+linear_regions',  # those that compile fast
@@ -58,34 +57,6 @@ _ACCURACIES = {
   'e200_cifar100_test_1run': 'CIFAR-100, test, 200 epochs, one training',
   'e200_imagenet16_test_1run': 'ImageNet16-120, test, 200 epochs, one training',
 }
-
-
-def parse(arg: str) -> dict:
-  """Return the options.
-
-  Args:
-    arg: 'quick', or 'name=value' pairs, separated by commas.
-
-  Returns:
-    A value for each of `_OPTIONS`.
-
-  Raises:
-    ValueError: for an unknown name or a value of another type.
-  """
-  given = [word.partition('=') for word in arg.split(',') if word]
-  options = dict(_QUICK if ('quick', '', '') in given else _OPTIONS)
-  for name, _, value in given:
-    if name not in _OPTIONS:
-      raise ValueError(
-        f'Unknown option {name!r}. Known: {", ".join(sorted(_OPTIONS))}.'
-      )
-    if name == 'quick' and not value:
-      continue
-    kind = type(_OPTIONS[name])
-    if kind is bool or not value or (kind is int and not value.isdigit()):
-      raise ValueError(f'{name} must be {kind.__name__}, got {value!r}.')
-    options[name] = kind(value)
-  return options
 
 
 def _population(options: dict) -> dict:
@@ -151,7 +122,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   Raises:
     ValueError: for an unknown option or value.
   """
-  options = parse(arg)
+  options = parse(arg, _OPTIONS, _QUICK)
   quick = options['quick']
   channels, cells = (4, 1) if quick else (16, 5)
   network = dict(

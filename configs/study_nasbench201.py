@@ -24,6 +24,9 @@ Options come after a colon, separated by commas:
 
 import ml_collections
 
+from nasjax.experiment.names import unknown
+from nasjax.experiment.options import parse
+
 # Settings: nas_benchmarks' and NATS-Bench's evolution, all neighbours at once.
 _EVOLUTION = 'strategies.evolution.regularized_evolution'
 STRATEGIES = {
@@ -127,52 +130,19 @@ _SETTINGS = {
 }
 _TABLE_STRATEGIES = [name for name in STRATEGIES if name not in MODELS]
 _OPTIONS = {
+  'digits': False,
   'signal': 'e12_cifar10_valid',
   'report': 'e200_cifar10_test',
   'seeds': 500,
   'queries': 300,
   'strategies': '+'.join(_TABLE_STRATEGIES),
 }
-_FLAGS = ('quick', 'digits')
+_QUICK = {
+  'seeds': 20,
+  'queries': 40,
+  'strategies': 'random_search+evolution_10_3',
+}
 _BUDGETS = (10, 20, 50, 75, 100, 150, 200, 300, 500, 1000)
-
-
-def parse(arg: str) -> dict:
-  """Return the options, see the head of this file.
-
-  Args:
-    arg: names, and 'name=value' pairs, separated by commas.
-
-  Returns:
-    A value for every option.
-
-  Raises:
-    ValueError: for an unknown name or a value of another type.
-  """
-  options = _OPTIONS | dict.fromkeys(_FLAGS, False)
-  words = [word.partition('=') for word in arg.split(',') if word]
-  if ('quick', '', '') in words:
-    options |= dict(
-      seeds=20, queries=40, strategies='random_search+evolution_10_3'
-    )
-  for name, _, value in words:
-    if name in _FLAGS and not value:
-      options[name] = True
-    elif name not in _OPTIONS:
-      raise ValueError(
-        f'Unknown option {name!r}. Known: {", ".join((*_FLAGS, *_OPTIONS))}.'
-      )
-    else:
-      kind = type(_OPTIONS[name])
-      if not value or (kind is int and not value.isdigit()):
-        raise ValueError(f'{name} must be {kind.__name__}, got {value!r}.')
-      options[name] = kind(value)
-  for name in options['strategies'].split('+'):
-    if name not in STRATEGIES:
-      raise ValueError(
-        f'Unknown strategy {name!r}. Known: {", ".join(STRATEGIES)}.'
-      )
-  return options
 
 
 def _nasbench201(options: dict) -> dict:
@@ -216,8 +186,11 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   Raises:
     ValueError: for an unknown option or value.
   """
-  options = parse(arg)
+  options = parse(arg, _OPTIONS, _QUICK)
   names = options['strategies'].split('+')
+  for name in names:
+    if name not in STRATEGIES:
+      raise unknown('strategy', name, STRATEGIES)
   if 'random_search' not in names:
     names = ['random_search', *names]
   own_table = options['digits'] or options['quick']

@@ -49,6 +49,15 @@ def test_the_quick_form_of_scores_runs_to_its_report(name, tmp_path):
   assert page.rstrip().endswith('</html>')
 
 
+@pytest.mark.parametrize('name', _STUDIES)
+def test_the_quick_form_of_studies_runs_to_its_report(name, tmp_path):
+  config = importlib.import_module(f'configs.{name}').get_config('quick')
+  outcome = experiment.study(config, tmp_path / 'run')
+  assert set(config.strategies) <= {row['strategy'] for row in outcome['rows']}
+  page = (tmp_path / 'run' / 'report.html').read_text()
+  assert page.rstrip().endswith('</html>')
+
+
 @pytest.mark.parametrize('name', _CONFIGS)
 def test_an_unknown_option_is_named(name):
   module = importlib.import_module(f'configs.{name}')

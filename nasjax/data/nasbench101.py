@@ -152,6 +152,26 @@ def load_nasbench101(
   return NasBench101(md5, archs, columns)
 
 
+def values(table: NasBench101, column: str) -> np.ndarray:
+  """Return a column of a table, a value for each of its rows.
+
+  Args:
+    table: the table.
+    column: its name.
+
+  Returns:
+    `f32[N]`.
+
+  Raises:
+    ValueError: if there is no such column.
+  """
+  if column not in table.columns:
+    raise ValueError(
+      f'Unknown column {column!r}. Known: {", ".join(sorted(table.columns))}.'
+    )
+  return table.columns[column]
+
+
 def _parse(row):
   """Return key, adjacency, labels and number of vertices of a line."""
   size = int(row['num_vertices'])

@@ -94,3 +94,15 @@ def comparator(
     return jax.nn.sigmoid(first[:, None] + second[None, :])
 
   return Comparator(estimator, compare)
+
+
+def order(comparator: Comparator) -> Estimator:
+  """Give what has a comparator's order to who wants no more than that.
+
+  Args:
+    comparator: the comparator.
+
+  Returns:
+    Its estimator.
+  """
+  return comparator.estimator

@@ -7,7 +7,7 @@ all of their queries (`searches.queries`). Plain values: `study_settings`.
 Sections of a config, built in this order, each from those before it:
 
   data        whatever the others refer to, e.g. '@data'
-  space       the architectures
+  space       the architectures; predictors get one of them as `example`
   index_of    `(arch) -> i32[]`, the row of an architecture
   signal      `f32[N]`, what the searches see
   estimator   the same as an estimator, where it takes fidelities or is noisy;
@@ -76,6 +76,8 @@ def _make_parts(config):
         parts[key] = build.build(config[key], **parts)
     except ValueError as error:
       raise ValueError(f'config.{key}: {error}') from error
+    if key == 'space':
+      parts['example'] = jax.jit(parts['space'].sample)(jax.random.key(0))
   parts['num_rows'] = num_rows = config['num_rows'] or parts['space'].size
   parts['signal'] = _vector('signal', parts['signal'], num_rows)
   parts['columns'] = {

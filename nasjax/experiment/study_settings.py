@@ -115,7 +115,7 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     except ValueError as error:
       raise ValueError(f'config.{key}: {error}') from None
     resolved[key] = config[key]
-    parts.append(key)
+    parts += [key, 'example'] if key == 'space' else [key]
   for name in config['strategies']:
     if not name.isidentifier() or name == 'plots':
       raise ValueError(

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nasjax.spaces import nasbench101_cells
 from nasjax.spaces import nasbench201 as cells
 from nasjax.types import Arch
 
@@ -87,20 +88,19 @@ def contract(graph: Graph, op: int) -> Graph:
   return _keep(graph._replace(adjacency=adjacency), ~removed)
 
 
-def nasbench101(adjacency: jax.Array, op: jax.Array) -> Graph:
+def nasbench101(arch: Arch) -> Graph:
   """Return the graph of a NAS-Bench-101 cell, its useless vertices removed.
 
   Args:
-    adjacency: `[7, 7]`, upper triangular.
-    op: operations of vertices 1 to 5, `i32[5]`: 0 for the 3x3 convolution, 1
-      for the 1x1 one, 2 for pooling.
+    arch: `{'edge': i32[21], 'op': i32[5]}`.
 
   Returns:
     The graph with N = 7; `op` 3 is the input, 4 the output.
   """
   ends = jnp.array([NASBENCH101_OPS - 2, NASBENCH101_OPS - 1], jnp.int32)
-  op = jnp.concatenate([ends[:1], jnp.asarray(op, jnp.int32), ends[1:]])
-  adjacency = jnp.asarray(adjacency, jnp.float32)
+  op = jnp.asarray(arch['op'], jnp.int32)
+  op = jnp.concatenate([ends[:1], op, ends[1:]])
+  adjacency = nasbench101_cells.adjacency(arch).astype(jnp.float32)
   return prune(Graph(adjacency, op, jnp.ones(op.shape[0])))
 
 

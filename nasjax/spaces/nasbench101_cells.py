@@ -181,6 +181,18 @@ def decode(code: jax.Array) -> Arch:
   }
 
 
+def codes(archs: Arch) -> np.ndarray:
+  """Return the codes of the cells of a table.
+
+  Args:
+    archs: N cells in the benchmark, pytree of `[N, ...]`.
+
+  Returns:
+    `int32[N]`, what `row_of` and the space of a table are made from.
+  """
+  return np.asarray(jax.jit(jax.vmap(code))(jax.tree.map(jnp.asarray, archs)))
+
+
 def row_of(
   codes: np.ndarray | jax.Array, absent: int = -1
 ) -> Callable[[Arch], jax.Array]:

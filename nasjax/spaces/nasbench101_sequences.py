@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax.spaces import nasbench101_cells as cells
+from nasjax.spaces import sequences as sequences_lib
 from nasjax.types import Arch
 
 VOCABULARY = 7
@@ -137,3 +138,19 @@ def mask(output_last: bool = False) -> np.ndarray:
     allowed[OPERATION_POSITIONS, OUTPUT_TOKEN] = False
     allowed[-1] = np.arange(VOCABULARY) == OUTPUT_TOKEN
   return allowed
+
+
+def sequences(output_last: bool = False) -> sequences_lib.Sequences:
+  """Return the sequences of the space, for models that read and write them.
+
+  Args:
+    output_last: see `mask`.
+
+  Returns:
+    The sequences. Token 0 stands for what small cells lack; a decoder that is
+    held to the mask never writes it, and `is_valid` then says no where the
+    output came before the last column.
+  """
+  return sequences_lib.Sequences(
+    to_sequence, from_sequence, is_valid, mask(output_last)
+  )

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nasjax.spaces import nasbench101_cells, nasbench101_costs
 from nasjax.spaces import nasbench201 as cells
 from nasjax.types import Arch
 
@@ -26,33 +27,34 @@ _CHANNELS = (16, 32, 64)  # of the stages of NAS-Bench-201
 _SIDES = (32, 16, 8)
 _CELLS_PER_STAGE = 5
 _TYPES = (1.0, 3.0, 2.0, 4.0, 5.0)  # input, conv3x3, conv1x1, maxpool, output
+# The first of a stage has fewer channels at its input, but in the first stage.
+_NASBENCH101_CELLS = (0, 3, 4, 6, 7)
 
 
-def nasbench101(
-  adjacency: jax.Array, op: jax.Array, macs: jax.Array, params: jax.Array
-) -> jax.Array:
-  """Return the tensor of a NAS-Bench-101 cell.
+def nasbench101(arch: Arch, distinct: bool = True) -> jax.Array:
+  """Return the tensor of a NAS-Bench-101 cell, pruned.
 
   Args:
-    adjacency: `[7, 7]`, upper triangular; vertices that a cell lacks have zero
-      rows and columns and stand just before the output.
-    op: operations of vertices 1 to 5, `i32[5]`: 0 for the 3x3 convolution, 1
-      for the 1x1 one, 2 for pooling.
-    macs: cost of every vertex in S cells of the network, `f32[S, 7]`.
-    params: weights of every vertex in these cells, `f32[S, 7]`.
+    arch: `{'edge': i32[21], 'op': i32[5]}`, a cell in the benchmark.
+    distinct: whether equal cells of the network give one pair of channels.
 
   Returns:
-    `f32[7, 7, 1 + 2 S]`: 19 channels for the nine cells of the network.
+    `f32[7, 7, 11]`, or `f32[7, 7, 19]` with a pair for each of the nine cells.
 
   References:
     Xu et al., ReNAS, 2021, section 3.1.
   """
+  pruned = nasbench101_cells.prune(arch)
   types = jnp.asarray(_TYPES)
-  interior = types[1:-1][jnp.asarray(op)]
+  interior = types[1:-1][pruned['op']]
   types = jnp.concatenate([types[:1], interior, types[-1:]])
-  costs = jnp.log1p(jnp.stack([macs, params], axis=1).reshape(-1, 7))
-  columns = jnp.concatenate([types[None], costs])
-  return jnp.asarray(adjacency, jnp.float32)[..., None] * columns.T[None]
+  costs = nasbench101_costs.vertex_costs(pruned)
+  costs = jnp.log1p(jnp.stack(costs, axis=1).astype(jnp.float32))  # [9, 2, 7]
+  if distinct:
+    costs = costs[np.array(_NASBENCH101_CELLS)]
+  columns = jnp.concatenate([types[None], costs.reshape(-1, len(types))])
+  matrix = nasbench101_cells.adjacency(pruned).astype(jnp.float32)
+  return matrix[..., None] * columns.T[None]
 
 
 def nasbench201(arch: Arch, distinct: bool = True) -> jax.Array:

@@ -1,9 +1,12 @@
-"""Proposals of what a model predicts to be best, for `model_based`.
+"""What a model predicts to be best.
 
 A prediction costs next to nothing, so a space that can be enumerated is ranked
 as a whole; in a larger one evolution looks for the best prediction, without a
-single evaluation.
+single evaluation. `predicted` is the search by it, the others are proposals for
+`model_based`.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +18,7 @@ from nasjax.strategies import (
   evolution,
   model_based,
 )
-from nasjax.types import Estimator, Space
+from nasjax.types import Estimator, Space, Strategy
 
 
 def of_space(
@@ -111,3 +114,40 @@ def by_evolution(
     return archive.fill(found.values > -jnp.inf, found.archs, samples)
 
   return propose
+
+
+def predicted(
+  space: Space,
+  predictor: Estimator,
+  num_initial: int = 400,
+  num_new: int = 20,
+  capacity: int = 1000,
+  propose: Callable[[Space, Estimator, int], model_based.Propose] | None = None,
+) -> Strategy:
+  """Propose random architectures, then what a predictor likes best.
+
+  Args:
+    space: the space.
+    predictor: any estimator that fits to an archive.
+    num_initial: n, a multiple of `num_new`.
+    num_new: k, evaluated after each fit.
+    capacity: architectures that are remembered.
+    propose: `(space, predictor, k) -> propose`; by default `of_space` where the
+      space can be enumerated, `by_evolution` where not.
+
+  Returns:
+    The strategy, whose proposals are of `num_new` architectures.
+
+  Raises:
+    ValueError: if the sizes do not fit.
+  """
+  if propose is None:
+    propose = by_evolution if space.index is None else of_space
+  return model_based.model_based(
+    space,
+    predictor,
+    propose(space, predictor, num_new),
+    num_initial,
+    num_new,
+    capacity,
+  )

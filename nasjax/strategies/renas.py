@@ -23,8 +23,8 @@ import optax
 
 from nasjax.estimators import predictor, ranking_losses
 from nasjax.networks import predictors as networks
-from nasjax.strategies import model_based, predicted
-from nasjax.types import Arch, Estimator, Key, Space, Strategy
+from nasjax.strategies import predicted
+from nasjax.types import Arch, Estimator, Space, Strategy
 
 _HINGE = ranking_losses.hinge(0.1)
 
@@ -82,7 +82,7 @@ def renas(
   num_initial: int = 400,
   num_new: int = 20,
   capacity: int = 1000,
-  propose: Callable[..., Callable[[Key, Any, Any], Arch]] | None = None,
+  propose: Callable[..., Any] | None = None,
 ) -> Strategy:
   """Propose random architectures, then what a predictor of ranks likes best.
 
@@ -105,15 +105,6 @@ def renas(
   References:
     Xu et al., ReNAS, 2021, https://arxiv.org/abs/1910.01523.
   """
-  if propose is None:
-    propose = (
-      predicted.by_evolution if space.index is None else predicted.of_space
-    )
-  return model_based.model_based(
-    space,
-    predictor,
-    propose(space, predictor, num_new),
-    num_initial,
-    num_new,
-    capacity,
+  return predicted.predicted(
+    space, predictor, num_initial, num_new, capacity, propose
   )

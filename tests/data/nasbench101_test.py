@@ -51,6 +51,14 @@ def test_cells_are_read_as_the_space_writes_them(tmp_path):
   np.testing.assert_array_equal(table.columns['trainable_parameters'], [5, 6])
 
 
+def test_a_column_is_found_by_its_name(tmp_path):
+  _write(tmp_path)
+  table = nasbench101.load_nasbench101(tmp_path)
+  assert nasbench101.values(table, 'e108_valid').tolist() == [75, 100]
+  with pytest.raises(ValueError, match="'e108_test'. Known: e108_valid, e4_"):
+    nasbench101.values(table, 'e108_test')
+
+
 def test_runs_and_other_measures_are_read_where_they_are(tmp_path):
   runs = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
   _write(

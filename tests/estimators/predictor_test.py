@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from nasjax import archive, networks
-from nasjax.data import tabular
+from nasjax.data import nasbench101, tabular
 from nasjax.estimators import (
   comparator,
   ensemble,
@@ -25,7 +25,6 @@ _SPACE = nasbench201.nasbench201()
 _EXAMPLE = _SPACE.index(0)
 _HINGE = ranking_losses.pairwise(ranking_losses.hinge(0.1))
 _KEY = jax.random.key(0)
-_NASBENCH101_NAMES = ('conv3x3-bn-relu', 'conv1x1-bn-relu', 'maxpool3x3')
 
 
 def _planted(arch):
@@ -358,19 +357,9 @@ def test_the_comparator_ranks_unseen_cells(table):
 @pytest.mark.data
 @pytest.mark.slow
 def test_a_graph_network_ranks_unseen_nasbench101_cells(data_dir):
-  with np.load(data_dir / 'nb101_20k.npz', allow_pickle=False) as file:
-    full = file['num_vertices'] == 7  # no vertex is missing: nothing to move
-    names = file['op_names'].tolist()
-    codes = [names.index(name) for name in _NASBENCH101_NAMES]
-    ops = np.array(
-      [codes.index(op) if op in codes else -1 for op in range(256)]
-    )
-    archs = {
-      'adjacency': jnp.array(file['adjacency'][full], jnp.float32),
-      'op': jnp.array(ops[file['ops'][full][:, 1:6]], jnp.int32),
-    }
-    values = file['val_acc'][full, 3].astype(np.float32)
-  assert jnp.min(archs['op']) == 0
+  table = nasbench101.load_nasbench101(data_dir)
+  archs = jax.tree.map(jnp.asarray, table.archs)
+  values = table.columns['e108_valid']
   example = jax.tree.map(lambda leaf: leaf[0], archs)
   taus = {}
   for name, loss in [
@@ -379,7 +368,7 @@ def test_a_graph_network_ranks_unseen_nasbench101_cells(data_dir):
   ]:
     estimator = predictor.predictor(
       networks.NeuralPredictor(graphs.NASBENCH101_OPS),
-      lambda arch: graphs.nasbench101(arch['adjacency'], arch['op']),
+      graphs.nasbench101,
       example,
       loss,
       optax.adam(optax.cosine_decay_schedule(1e-3, 500)),

@@ -8,7 +8,7 @@ import networkx
 import numpy as np
 import pytest
 
-from nasjax.spaces import graphs, nasbench201
+from nasjax.spaces import graphs, nasbench101_cells, nasbench201
 
 _EDGES_201 = '0-1 0-2 0-4 1-3 1-5 2-6 3-6 4-7 5-7 6-7'
 _SPACE = nasbench201.nasbench201()
@@ -115,10 +115,10 @@ def _without_none(arch):
 
 
 def test_vertices_of_a_nasbench101_cell_without_a_path_are_padding():
-  adjacency = np.zeros((7, 7))
-  for i, j in [(0, 1), (1, 6), (2, 6), (1, 3)]:
-    adjacency[i, j] = 1
-  graph = graphs.nasbench101(adjacency, np.array([2, 1, 1, 0, 0]))
+  edges = [(0, 1), (1, 6), (2, 6), (1, 3)]
+  edge = [int(pair in edges) for pair in nasbench101_cells.EDGES]
+  arch = {'edge': jnp.array(edge), 'op': jnp.array([2, 1, 1, 0, 0])}
+  graph = graphs.nasbench101(arch)
   assert graph.mask.tolist() == [1, 1, 0, 0, 0, 0, 1]
   assert graph.op.tolist() == [3, 2, 0, 0, 0, 0, 4]
   assert np.argwhere(np.asarray(graph.adjacency)).tolist() == [[0, 1], [1, 6]]

@@ -121,6 +121,15 @@ class SequencesTest(chex.TestCase):
     np.testing.assert_array_equal(op, tokens[:, positions])
 
 
+def test_models_get_the_sequences_of_the_space():
+  sequences = nasbench101_sequences.sequences(output_last=True)
+  tokens = sequences.encode(oracles.golden())
+  assert np.all(sequences.mask[np.arange(27), tokens])
+  chex.assert_trees_all_equal(sequences.decode(tokens), oracles.golden())
+  assert sequences.is_valid(tokens)
+  assert not sequences.is_valid(jnp.ones(27, jnp.int32))
+
+
 @pytest.mark.data
 def test_every_cell_of_the_table_comes_back(data_dir):
   archs = jax.tree.map(jnp.asarray, data.load_nasbench101(data_dir).archs)

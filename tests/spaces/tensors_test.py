@@ -3,31 +3,32 @@
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax.spaces import nasbench201, tensors
+from nasjax.spaces import nasbench101_cells, nasbench201, tensors
 
 _ROWS = '0100110 0010000 0001001 0000010 0000010 0000001 0000000'
 
 
 def test_the_tensor_of_a_nasbench101_cell_has_its_vertices_in_columns():
-  # The first cell of the first stage, as the nar repository gives it.
+  # Costs of the first cell of the first stage, as the nar repository has them.
   adjacency = np.array([[int(x) for x in row] for row in _ROWS.split()])
-  macs = np.array(
-    [[0, 92274688, 589824, 75497472, 92274688, 25296896, 0]], np.float32
-  )
-  params = np.array([[0, 45312, 0, 36992, 45312, 12544, 0]], np.float32)
-  tensor = tensors.nasbench101(
-    adjacency,
-    np.array([0, 2, 0, 0, 1]),
-    np.repeat(macs, 9, 0),
-    np.repeat(params, 9, 0),
-  )
+  macs = [0, 92274688, 589824, 75497472, 92274688, 25296896, 0]
+  params = [0, 45312, 0, 36992, 45312, 12544, 0]
+  edge = [adjacency[i, j] for i, j in nasbench101_cells.EDGES]
+  arch = {'edge': jnp.array(edge), 'op': jnp.array([0, 2, 0, 0, 1])}
+  tensor = tensors.nasbench101(arch, distinct=False)
   assert tensor.shape == (7, 7, 19)
-  columns = [[1, 3, 4, 3, 3, 2, 5]] + [np.log1p(macs[0]), np.log1p(params[0])]
+  columns = [[1, 3, 4, 3, 3, 2, 5], np.log1p(macs), np.log1p(params)]
   for i in range(7):
     for j in range(7):
       expected = [adjacency[i, j] * column[j] for column in columns]
       np.testing.assert_allclose(tensor[i, j, :3], expected, rtol=1e-6)
-  np.testing.assert_array_equal(tensor[..., 1:3], tensor[..., 17:19])
+  # Cells that are alike have channels that are.
+  for first, second in [(1, 3), (1, 5), (9, 11), (15, 17)]:
+    np.testing.assert_array_equal(
+      tensor[..., first : first + 2], tensor[..., second : second + 2]
+    )
+  kept = [0, 1, 2, 7, 8, 9, 10, 13, 14, 15, 16]
+  np.testing.assert_array_equal(tensors.nasbench101(arch), tensor[..., kept])
 
 
 def test_the_tensor_of_a_nasbench201_cell_has_the_cost_of_every_edge():
