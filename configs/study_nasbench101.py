@@ -105,18 +105,23 @@ _QUICK = {
 }
 
 
-def planted(codes: np.ndarray) -> np.ndarray:
-  """Return a made-up score of cells, the number of their 3x3 convolutions.
+def planted(
+  codes: np.ndarray, conv3: float = 1.0, conv1: float = 0.5
+) -> np.ndarray:
+  """Return a made-up score of cells, a weighted number of convolutions.
 
   Args:
     codes: of N cells, `int32[N]`.
+    conv3: weight of one with a 3x3 kernel.
+    conv1: of one with a 1x1 kernel.
 
   Returns:
     `f32[N]`.
   """
   archs = jax.vmap(nasbench101_cells.decode)(jnp.asarray(codes))
   used = jax.vmap(nasbench101_cells.used_vertices)(archs)[:, 1:-1]
-  return np.asarray(jnp.sum(used & (archs['op'] == 0), axis=1), np.float32)
+  weights = jnp.array([conv3, conv1, 0.0])[archs['op']]
+  return np.asarray(jnp.sum(used * weights, axis=1), np.float32)
 
 
 def _table(options: dict) -> dict:

@@ -47,6 +47,7 @@ from nasjax.searches import (
   bilevel,
   black_box,
   hypergradients,
+  multi_objective,
   run,
   single_level,
 )
@@ -629,6 +630,15 @@ SEARCHES = (
   Row(
     'nas_bowl',
     lambda: nas_bowl_system.nas_bowl(_first_feature(), _nas_bowl()),
+    TINY,
+  ),
+  Row(
+    'multi_objective',
+    lambda: multi_objective.multi_objective(
+      nsga2.nsga2(TINY, population=4, batch_size=2),
+      (_first_feature(), _learned()),
+      archive_size=4,
+    ),
     TINY,
   ),
   Row(

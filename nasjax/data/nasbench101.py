@@ -152,12 +152,15 @@ def load_nasbench101(
   return NasBench101(md5, archs, columns)
 
 
-def values(table: NasBench101, column: str) -> np.ndarray:
+def values(
+  table: NasBench101, column: str, scale: float = 1.0
+) -> np.ndarray:
   """Return a column of a table, a value for each of its rows.
 
   Args:
     table: the table.
     column: its name.
+    scale: a factor, -1 where less is better.
 
   Returns:
     `f32[N]`.
@@ -169,7 +172,7 @@ def values(table: NasBench101, column: str) -> np.ndarray:
     raise ValueError(
       f'Unknown column {column!r}. Known: {", ".join(sorted(table.columns))}.'
     )
-  return table.columns[column]
+  return np.asarray(scale * table.columns[column], np.float32)
 
 
 def _parse(row):
