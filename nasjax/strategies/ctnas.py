@@ -97,7 +97,8 @@ def ctnas(
     space: the space.
     comparator: see `model`.
     controller: the policy; its samples are index choices. The paper's is
-      recurrent.
+      recurrent. In NAS-Bench-101 free choices rarely make a cell: there the
+      space is that of `nasbench101_construction`, whose decisions always do.
     num_initial: n, random architectures (paper: 423 on NAS-Bench-101).
     num_new: evaluated after a round, those that the comparator, as its
       exploration left it, ranks highest of all new ones that the policy drew,
