@@ -91,9 +91,22 @@ def _architectures(workdir, plots_dir):
       ]
       for row in found.get(kind, ())
     ]
+  figures += _fronts(plots_dir, found.get('pareto', ()))
   return (
     page.gallery('Architectures', figures) or page.heading('Architectures')
   ) + page.table(('', 'value', 'architecture'), lines)
+
+
+def _fronts(plots_dir, rows):
+  """The fronts of all seeds, if there are two objectives."""
+  values = np.array([row['value'] for row in rows])
+  if values.ndim != 2 or values.shape[1] != 2:
+    return []
+  first = np.array([row['seed'] == 0 for row in rows])
+  groups = {'other seeds': values[~first].T, 'seed 0': values[first].T}
+  groups = {name: points for name, points in groups.items() if points.size}
+  picture = plots.scatter(groups, 'first objective', 'second objective')
+  return [page.plot(plots_dir, 'fronts', 'what no other beats', picture)]
 
 
 def _outcome(workdir, plots_dir):

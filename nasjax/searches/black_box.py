@@ -17,9 +17,9 @@ from nasjax.types import Batch, Estimator, Proposal, Search, State, Strategy
 class BlackBox(NamedTuple):
   """The state of the two parts, and what has been found."""
 
+  found: archive.Archive  # the best distinct architectures, best first
   strategy: State
   estimator: State
-  found: archive.Archive  # the best distinct architectures, best first
   fidelity: jax.Array  # f32[] the highest asked for: that of what was found
   has_moved: jax.Array  # bool[] has the estimator learned since the start
 
@@ -84,9 +84,9 @@ def black_box(
       lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), proposal.archs
     )
     state = BlackBox(
+      archive.create(example, archive_size),
       strategy_state,
       estimator.init(estimator_key),
-      archive.create(example, archive_size),
       jnp.float32(-jnp.inf),
       jnp.bool_(False),
     )
@@ -117,7 +117,7 @@ def black_box(
       **{f'estimator_{k}': v for k, v in learn_metrics.items()},
     }
     return BlackBox(
-      strategy_state, learned, found, fidelity, has_moved
+      found, strategy_state, learned, fidelity, has_moved
     ), metrics
 
   def best(key, state):

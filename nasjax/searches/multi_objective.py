@@ -17,9 +17,9 @@ from nasjax.types import Estimator, Search, State, Strategy
 class MultiObjective(NamedTuple):
   """The state of the parts, and what has been found."""
 
+  found: archive.Archive  # values f32[N, M], sorted by front, then crowding
   strategy: State
   estimators: tuple[State, ...]
-  found: archive.Archive  # values f32[N, M], sorted by front, then crowding
 
 
 def multi_objective(
@@ -73,9 +73,9 @@ def multi_objective(
       lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), proposal.archs
     )
     state = MultiObjective(
+      archive.create(example, archive_size, len(estimators)),
       strategy_state,
       tuple(e.init(k) for e, k in zip(estimators, keys)),
-      archive.create(example, archive_size, len(estimators)),
     )
     return batching.place(state, len(proposal.fidelity), batch_size)
 
@@ -108,7 +108,7 @@ def multi_objective(
       metrics['hypervolume'] = pareto.hypervolume(
         found.values, jnp.asarray(reference, jnp.float32)
       )
-    return MultiObjective(strategy_state, state.estimators, found), metrics
+    return MultiObjective(found, strategy_state, state.estimators), metrics
 
   def best(key, state):
     del key

@@ -11,8 +11,11 @@ import numpy as np
 from scipy import stats
 
 from nasjax import archive
+from nasjax.estimators import combine
 from nasjax.experiment import dag, drawing, export, plots, progress, results
-from nasjax.spaces import darts_cell, nasbench201
+from nasjax.searches import run
+from nasjax.spaces import categorical, darts_cell, nasbench201
+from nasjax.systems import regularized_evolution
 from tests.experiment import toys
 
 
@@ -57,6 +60,23 @@ class ExportTest(parameterized.TestCase):
     top = export.top(store, 4)
     self.assertEqual([row['arch']['op'] for row in top], [2, 1, 4])
     self.assertEqual([row['rank'] for row in top], [1, 2, 3])
+
+  def test_the_best_are_those_of_the_search_not_of_its_population(self):
+    # Evolution's population forgets its oldest; the search does not.
+    space = categorical.categorical({'op': (1, 50)})
+    search = regularized_evolution.regularized_evolution(
+      space,
+      combine.stateless(lambda key, arch: arch['op'][0] % 7),
+      population=2,
+      tournament=1,
+    )
+    key = jax.random.key(0)
+    state, metrics = run.run(key, search, None, 30)
+    archs = jax.tree.map(lambda leaf: leaf[None], search.best(key, state))
+    state = jax.tree.map(lambda leaf: leaf[None], state)
+    top = export.result(archs, state, 1, 3)['top']
+    self.assertEqual(top[0]['value'], metrics['score_best'][-1])
+    self.assertLen(top, 3)
 
   def test_pareto_set_equals_a_brute_force_one(self):
     values = np.random.RandomState(0).rand(20, 2).astype(np.float32)
