@@ -2,7 +2,9 @@ r"""Predictors on a table of NAS-Bench-101: label some cells, then ask for few.
 
 C. Ying et al., NAS-Bench-101, 2019. Methods see the validation accuracy after
 108 epochs of n random cells, rank all cells of the table, and evaluate the k
-that come first. Reported is the best validation accuracy: the sample of 20,001
+that come first: n + k queries of which a cell that comes twice counts twice.
+Rows bear the names of the methods whose predictor they have; the methods
+themselves do not rank, they draw cells or decode them. Reported is the best validation accuracy: the sample of 20,001
 cells (`nb101_20k.npz` under `$NASJAX_DATA_DIR`) has no test accuracy. With the
 table of the official files (`python -m experiments.convert nasbench101`) say
 `file=` and `report=e108_test`.
@@ -16,7 +18,7 @@ Options come after a colon, separated by commas:
               reads no file, 10 + 10 queries, random search and ridge regression
   labels      n, random cells (default 420)
   top         k, evaluated after the fit (default 20)
-  seeds       of each method (default 10)
+  seeds       of each predictor (default 10); random search has 500
   strategies  names, joined by '+', of STRATEGIES (default all)
   report      column that is reported (default e108_valid)
   file        name of the table
@@ -48,24 +50,24 @@ PREDICTORS = {
     name='estimators.ridge.ridge',
     features=dict(function='spaces.paths.nasbench101_paths'),
   ),
-  'nao': dict(
+  'nao_predictor': dict(
     name='estimators.autoencoder.autoencoder',
     network=dict(
       name='networks.autoencoder.nao', vocabulary=7, group=1, bounded=False
     ),
     sequences=_SEQUENCES,
   ),
-  'seminas': dict(
+  'seminas_predictor': dict(
     name='estimators.self_labelled.self_labelled',
     model=dict(_SEMINAS, num_steps=1000),
     again=dict(_SEMINAS, num_steps=500),
     num_unlabelled=1000,
   ),
   'seminas_labelled_only': dict(_SEMINAS, num_steps=1500),
-  'renas': _TENSOR,
+  'renas_predictor': _TENSOR,
   'renas_regression': dict(_TENSOR, ranking=False),
-  'ctnas': dict(
-    name='estimators.comparator.order',
+  'ctnas_comparator': dict(
+    name='estimators.comparator.scorer',
     comparator=dict(
       name='strategies.ctnas.model',
       features=dict(function='spaces.graphs.nasbench101'),
@@ -85,7 +87,7 @@ STRATEGIES = {
     tournament=5,
   ),
 } | {
-  name: dict(name='strategies.predicted.predicted', predictor=predictor)
+  name: dict(name='strategies.predicted.best_predicted', predictor=predictor)
   for name, predictor in PREDICTORS.items()
 }
 _OPTIONS = {
@@ -150,10 +152,11 @@ def _strategy(name: str, options: dict) -> dict:
     raise unknown('strategy', name, STRATEGIES)
   if name not in PREDICTORS:
     return STRATEGIES[name]
-  # All labels at once, then all of the best at once: two proposals.
   labels, top = options['labels'], options['top']
-  if labels % top:
-    raise ValueError(f'labels must be a multiple of top={top}, got {labels}.')
+  if min(labels, top) < 1 or labels % top:
+    raise ValueError(
+      f'labels must be a positive multiple of top, got {labels} and {top}.'
+    )
   return dict(
     STRATEGIES[name], num_initial=labels, num_new=top, capacity=labels + top
   )
@@ -186,7 +189,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       num_queries=queries,
       budgets=(options['labels'], queries),
       strategies={name: _strategy(name, options) for name in names},
-      settings={name: dict(chunk_size=2) for name in names if name in PREDICTORS}
+      settings={
+        # Asked for n + k times, a predictor is fitted once.
+        name: dict(chunk_size=2, count_duplicates=True)
+        for name in names
+        if name in PREDICTORS
+      }
       | {'random_search': dict(num_seeds=500, seed_batch_size=500)},
       space=dict(name='spaces.nasbench101.nasbench101', cells=codes),
       index_of=dict(name='spaces.nasbench101_cells.row_of', codes=codes),

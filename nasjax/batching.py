@@ -113,10 +113,12 @@ def _mesh(num_archs, batch_size):
     return None
   if devices[0].platform == 'cpu' and num_threads() <= len(devices):
     warnings.warn(
-      f'XLA has {num_threads()} threads for {len(devices)} devices of the host: '
+      f'XLA counts {num_threads()} threads for {len(devices)} devices of the '
+      'host: '
       'programs may compute wrong gradients, or hang. Set the environment '
       f'variable {THREADS} to {len(devices) + 1} or more before JAX starts, or '
-      'call nasjax.experiment.launch.set_up_jax().'
+      'call nasjax.experiment.launch.set_up_jax().',
+      stacklevel=3,
     )
   return jax.sharding.Mesh(np.array(devices), (_AXIS,))
 
@@ -130,8 +132,17 @@ def num_threads() -> int:
   of strided convolutions then come out wrong in the first image of a batch
   (jaxlib 0.10.2), and what waits for the pool waits for ever.
   """
-  named = os.environ.get(THREADS) or os.environ.get('NPROC')
-  return int(named or os.cpu_count())
+  for name in (THREADS, 'NPROC'):
+    if (value := os.environ.get(name, '')).isdecimal():
+      return int(value)
+  return num_cores()
+
+
+def num_cores() -> int:
+  """Cores that this process may use, by which XLA counts."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 def _map_on_device(f, archs, batch_size, shared):

@@ -158,14 +158,36 @@ def test_devices_without_a_spare_thread_are_warned_of(monkeypatch):
     batching.map_archs(_score, _archs(8))
 
 
-def test_equal_gradients_on_two_devices_are_equal():
+def test_threads_are_counted_as_xla_counts_them(monkeypatch):
+  monkeypatch.delenv('PJRT_NPROC')
+  monkeypatch.setenv('NPROC', '7')
+  assert batching.num_threads() == 7
+  monkeypatch.setenv('PJRT_NPROC', 'many')  # XLA passes over it
+  assert batching.num_threads() == 7
+  monkeypatch.delenv('NPROC')
+  monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {3, 5}, False)
+  monkeypatch.setattr(os, 'cpu_count', lambda: 64)
+  assert batching.num_threads() == 2
+
+
+def _on_two_devices(*flags):
   root = pathlib.Path(__file__).parents[1]
-  program = root / 'tests' / 'two_devices.py'
   ran = subprocess.run(
-    [sys.executable, program],
+    [sys.executable, root / 'tests' / 'two_devices.py', *flags],
     env=dict(os.environ, PYTHONPATH=str(root), PJRT_NPROC='2'),
     capture_output=True,
     text=True,
     check=False,
   )
-  assert ran.stdout == 'different: 0\n', ran.stdout + ran.stderr
+  assert ran.returncode == 0, ran.stderr
+  return ran.stdout
+
+
+def test_equal_gradients_on_two_devices_are_equal():
+  assert _on_two_devices() == 'different: 0\n'
+
+
+@pytest.mark.slow
+def test_the_spare_thread_is_still_needed():
+  # Where this fails, `batching.num_threads` and all that asks it can go.
+  assert _on_two_devices('--without_spare_thread') == 'different: 1\n'

@@ -163,14 +163,15 @@ def values(
     scale: a factor, -1 where less is better.
 
   Returns:
-    `f32[N]`.
+    `f32[N]`; what was not measured is NaN, a query that fails.
 
   Raises:
-    ValueError: if there is no such column.
+    ValueError: if there is no such column of one value a row.
   """
-  if column not in table.columns:
+  known = [name for name, row in table.columns.items() if row.ndim == 1]
+  if column not in known:
     raise ValueError(
-      f'Unknown column {column!r}. Known: {", ".join(sorted(table.columns))}.'
+      f'Unknown column {column!r}. Known: {", ".join(sorted(known))}.'
     )
   return np.asarray(scale * table.columns[column], np.float32)
 

@@ -96,8 +96,8 @@ def comparator(
   return Comparator(estimator, compare)
 
 
-def order(comparator: Comparator) -> Estimator:
-  """Give what has a comparator's order to who wants no more than that.
+def scorer(comparator: Comparator) -> Estimator:
+  """Return the estimator of a comparator, so that a config can name it.
 
   Args:
     comparator: the comparator.

@@ -168,7 +168,10 @@ def result(archs: Arch, state: State, num_seeds: int, k: int) -> dict[str, Any]:
       for seed in range(num_seeds)
     ]
   }
-  store = next(archives(state), None)
+  # What a search has found; a strategy's population is the second best.
+  store = getattr(state, 'found', None)
+  if not isinstance(store, archive_lib.Archive):
+    store = next(archives(state), None)
   if store is None:
     return found
   rows = [

@@ -124,7 +124,7 @@ def set_up_jax(cache_dir: str | None = None) -> None:
   logging.set_verbosity(logging.WARNING)
   given = os.environ.get('XLA_FLAGS', '')
   named = re.search(f'{_DEVICE_FLAG}=(\\d+)', given)
-  num_devices = int(named[1]) if named else os.cpu_count()
+  num_devices = int(named[1]) if named else batching.num_cores()
   if not named:
     os.environ['XLA_FLAGS'] = f'{given} {_DEVICE_FLAG}={num_devices}'.strip()
   if batching.num_threads() <= num_devices:

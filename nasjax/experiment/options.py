@@ -47,7 +47,7 @@ def parse(
     kind, allowed = type(defaults[name]), (choices or {}).get(name)
     if kind is bool and not equals:
       value = True
-    elif kind is bool or not value or (kind is int and not value.isdigit()):
+    elif kind is bool or not value or (kind is int and not value.isdecimal()):
       expected = 'given without a value' if kind is bool else kind.__name__
       raise ValueError(f'Option {name} must be {expected}, got {value!r}.')
     elif allowed and value not in allowed:

@@ -91,13 +91,14 @@ def _architectures(workdir, plots_dir):
       ]
       for row in found.get(kind, ())
     ]
-  figures += _fronts(plots_dir, found.get('pareto', ()))
+  names = list(config.get('describe') or {})
+  figures += _fronts(plots_dir, found.get('pareto', ()), names)
   return (
     page.gallery('Architectures', figures) or page.heading('Architectures')
   ) + page.table(('', 'value', 'architecture'), lines)
 
 
-def _fronts(plots_dir, rows):
+def _fronts(plots_dir, rows, names):
   """The fronts of all seeds, if there are two objectives."""
   values = np.array([row['value'] for row in rows])
   if values.ndim != 2 or values.shape[1] != 2:
@@ -105,8 +106,12 @@ def _fronts(plots_dir, rows):
   first = np.array([row['seed'] == 0 for row in rows])
   groups = {'other seeds': values[~first].T, 'seed 0': values[first].T}
   groups = {name: points for name, points in groups.items() if points.size}
-  picture = plots.scatter(groups, 'first objective', 'second objective')
-  return [page.plot(plots_dir, 'fronts', 'what no other beats', picture)]
+  if len(names) != 2:
+    names = ['first objective', 'second objective']
+  caption = 'Pareto fronts: none is worse than another in both'
+  return [
+    page.plot(plots_dir, 'fronts', caption, plots.scatter(groups, *names))
+  ]
 
 
 def _outcome(workdir, plots_dir):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from nasjax import archive, batching, ranking
-from nasjax.estimators import combine
+from nasjax.searches import proposals
 from nasjax.types import Batch, Estimator, Proposal, Search, State, Strategy
 
 
@@ -24,19 +24,6 @@ class BlackBox(NamedTuple):
   has_moved: jax.Array  # bool[] has the estimator learned since the start
 
 
-def _score_all(estimator, key, state, proposal, batch_size):
-  """Return the scores of all proposed architectures, `f32[B]`."""
-
-  def score(item, state):
-    key, arch, fidelity = item
-    if combine.takes_fidelity(estimator.score):
-      return estimator.score(key, state, arch, fidelity=fidelity)
-    return estimator.score(key, state, arch)
-
-  keys = jax.random.split(key, proposal.fidelity.shape[0])
-  return batching.map_archs(score, (keys, *proposal), batch_size, (state,))
-
-
 def _keep_best(state, proposal, values):
   """Return what has been found at the highest fidelity so far, and that."""
   fidelity = jnp.maximum(state.fidelity, jnp.max(proposal.fidelity))
@@ -44,6 +31,7 @@ def _keep_best(state, proposal, values):
     values=jnp.where(fidelity > state.fidelity, -jnp.inf, state.found.values)
   )
   values = jnp.where(proposal.fidelity < fidelity, -jnp.inf, values)
+  found = proposals.occupy(found, proposal)
   return archive.keep_best(found, proposal.archs, values), fidelity
 
 
@@ -78,13 +66,9 @@ def black_box(
   def init(key):
     strategy_key, estimator_key = jax.random.split(key)
     strategy_state = strategy.init(strategy_key)
-    # Only its form: to ask may be to fit a model.
-    proposal, _ = jax.eval_shape(strategy.ask, key, strategy_state)
-    example = jax.tree.map(
-      lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), proposal.archs
-    )
+    proposal = proposals.form(strategy, strategy_state)
     state = BlackBox(
-      archive.create(example, archive_size),
+      proposals.empty_archive(proposal, archive_size),
       strategy_state,
       estimator.init(estimator_key),
       jnp.float32(-jnp.inf),
@@ -103,7 +87,7 @@ def black_box(
       )
       has_moved |= bool(jax.tree.leaves(learned))
 
-    raw = _score_all(estimator, score_key, learned, proposal, batch_size)
+    raw = proposals.score_all(estimator, score_key, learned, proposal, batch_size)
     values = ranking.finite_or_worst(raw)
     strategy_state, tell_metrics = strategy.tell(
       tell_key, strategy_state, proposal, values
@@ -125,7 +109,7 @@ def black_box(
       again = Proposal(
         state.found.archs, jnp.full(archive_size, state.fidelity)
       )
-      values = _score_all(estimator, key, state.estimator, again, batch_size)
+      values = proposals.score_all(estimator, key, state.estimator, again, batch_size)
       # Slots that were never filled must not win by being scored now.
       return jnp.where(jnp.isfinite(state.found.values), values, -jnp.inf)
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from nasjax import archive, batching, pareto, ranking
+from nasjax.searches import proposals
 from nasjax.types import Estimator, Search, State, Strategy
 
 
@@ -22,6 +23,18 @@ class MultiObjective(NamedTuple):
   estimators: tuple[State, ...]
 
 
+def _check_tell(strategy, state, proposal, num_objectives):
+  """Raise an error if the strategy does not take so many values."""
+  values = jnp.zeros((len(proposal.fidelity), num_objectives))
+  try:
+    jax.eval_shape(strategy.tell, jax.random.key(0), state, proposal, values)
+  except (AssertionError, TypeError, ValueError) as error:
+    raise ValueError(
+      f'The strategy cannot be told {num_objectives} values an architecture: '
+      f'{str(error).strip().splitlines()[0]}'
+    ) from error
+
+
 def multi_objective(
   strategy: Strategy,
   estimators: Sequence[Estimator],
@@ -31,14 +44,16 @@ def multi_objective(
 ) -> Search:
   """Return the search in which a strategy is told several scores.
 
-  Metrics of an update: `front_size` of what was found so far, `best_0`, ... of
-  every objective, `hypervolume` of two objectives with a reference, and those
-  of the strategy (`strategy_...`).
+  Metrics of an update: `front_size` of the archive of what was found so far,
+  `best_0`, ... of every objective, `hypervolume` of two objectives with a
+  reference, `num_not_finite` of this proposal, and those of the strategy
+  (`strategy_...`).
 
   Args:
     strategy: is told values `[B, M]`, for example `strategies.nsga2`. One that
       takes no values, as random search, is a baseline.
-    estimators: M scores, all to be maximised. They are not updated.
+    estimators: M scores, all to be maximised. They are not updated, so an
+      update takes no batch.
     reference: M values, the corner that the hypervolume is measured from: what
       is worse in one objective adds nothing.
     batch_size: architectures scored at once, see `batching.map_archs`.
@@ -50,8 +65,8 @@ def multi_objective(
     first objective, `state.found` has them all.
 
   Raises:
-    ValueError: if there are fewer than two objectives, or if the reference
-      does not fit them.
+    ValueError: if there are fewer than two objectives, or if the reference or
+      the strategy does not fit them.
   """
   estimators = tuple(estimators)
   if len(estimators) < 2:
@@ -68,39 +83,32 @@ def multi_objective(
   def init(key):
     strategy_key, *keys = jax.random.split(key, 1 + len(estimators))
     strategy_state = strategy.init(strategy_key)
-    proposal, _ = jax.eval_shape(strategy.ask, key, strategy_state)
-    example = jax.tree.map(
-      lambda leaf: jnp.zeros(leaf.shape[1:], leaf.dtype), proposal.archs
-    )
+    proposal = proposals.form(strategy, strategy_state)
+    _check_tell(strategy, strategy_state, proposal, len(estimators))
     state = MultiObjective(
-      archive.create(example, archive_size, len(estimators)),
+      proposals.empty_archive(proposal, archive_size, len(estimators)),
       strategy_state,
       tuple(e.init(k) for e, k in zip(estimators, keys)),
     )
     return batching.place(state, len(proposal.fidelity), batch_size)
 
-  def scores(item, states):
-    key, arch = item
-    keys = jax.random.split(key, len(estimators))
-    return jnp.stack(
-      [e.score(k, s, arch) for e, k, s in zip(estimators, keys, states)]
-    )
-
   def update(key, state, batch):
-    del batch
-    ask_key, score_key, tell_key = jax.random.split(key, 3)
+    if batch is not None:
+      raise ValueError('Estimators of several objectives take no batches.')
+    ask_key, tell_key, *keys = jax.random.split(key, 2 + len(estimators))
     proposal, strategy_state = strategy.ask(ask_key, state.strategy)
-    keys = jax.random.split(score_key, len(proposal.fidelity))
-    values = ranking.finite_or_worst(
-      batching.map_archs(
-        scores, (keys, proposal.archs), batch_size, (state.estimators,)
-      )
-    )
+    raw = [
+      proposals.score_all(e, k, s, proposal, batch_size)
+      for e, k, s in zip(estimators, keys, state.estimators)
+    ]
+    values = ranking.finite_or_worst(jnp.stack(raw, axis=1))
     strategy_state, metrics = strategy.tell(
       tell_key, strategy_state, proposal, values
     )
-    found = archive.keep_fronts(state.found, proposal.archs, values)
+    found = proposals.occupy(state.found, proposal)
+    found = archive.keep_fronts(found, proposal.archs, values)
     metrics = {f'strategy_{k}': v for k, v in metrics.items()}
+    metrics['num_not_finite'] = jnp.sum(~jnp.all(jnp.isfinite(values), axis=1))
     metrics['front_size'] = jnp.sum(pareto.non_dominated(found.values))
     best = jnp.max(found.values, axis=0)
     metrics |= {f'best_{m}': best[m] for m in range(len(estimators))}

@@ -2,19 +2,20 @@
 
 Y. Chen et al., Contrastive Neural Architecture Search with Neural Architecture
 Comparators, CVPR 2021, https://arxiv.org/abs/2103.05471, and the authors' code:
-a controller decides how many vertices n = 1 ... 5 a cell has, for each of them
-its operation and one predecessor, for the output one, and then the ends of
-8 - n further edges. The chain of predecessors leads to the input, so whatever
+a controller decides how many vertices n = 1 ... 5 lie between input and output,
+for each of them its operation and one predecessor, for the output one, and then
+the ends of 8 - n further edges. The chain of predecessors leads to the input, so whatever
 is decided is a valid cell of at most 9 edges.
 
 Here these decisions are an architecture of their own, so that any distribution
 over independent choices is a policy over cells: sample it, and give `build` to
 what takes cells. Decisions about what a cell does not have are ignored, and
-many decisions are one cell.
+many decisions are one cell: who counts cells compares their codes.
 
 Deviation
   * Ends of edges and the predecessor of the output are taken modulo the number
-    of vertices that there are, since all cells have the same choices.
+    of vertices that there are, since all cells have the same choices: uniform
+    decisions then favour the first vertices a little.
 """
 
 import jax
@@ -67,7 +68,8 @@ def build(arch: Arch) -> Arch:
   start, end = (arch[name] % (count + 2) for name in ('start', 'end'))
   low, high = jnp.minimum(start, end), jnp.maximum(start, end)
   high = jnp.where(high == count + 1, cells.OUTPUT, high)
-  is_edge = (start != end) & (jnp.arange(_NUM_FURTHER) < 8 - count)
+  num_further = cells.MAX_EDGES - 1 - count
+  is_edge = (start != end) & (jnp.arange(_NUM_FURTHER) < num_further)
   matrix = matrix.at[low, high].max(is_edge.astype(jnp.int32))
   rows, columns = map(np.array, zip(*cells.EDGES))
   op = jnp.where(vertex <= count, arch['op'], 0)

@@ -13,6 +13,10 @@ where entry (i, j) of A . v is A_ij v_j. Where cells are alike, so are channels:
 Deviations
   * Costs are log(1 + c): raw ones span seven orders of magnitude.
   * Last axis instead of first for the channels.
+
+A tensor depends on the order of the vertices. `nasbench101_cells.decode` of a
+cell's code has them in one order for all equal cells, and so do the cells of a
+table's space.
 """
 
 import jax

@@ -90,6 +90,7 @@ def ctnas(
   exploration: bool = True,
   explore_every: int = 100,
   num_pairs: int = 100,
+  identity: Callable[[Arch], Any] = lambda arch: arch,
 ) -> Strategy:
   """Learn to draw what a comparator prefers, and evaluate the best.
 
@@ -115,6 +116,8 @@ def ctnas(
     exploration: whether the comparator learns from pseudo-labelled pairs.
     explore_every: steps between explorations (100).
     num_pairs: pseudo-labelled in one exploration (100).
+    identity: `(arch) -> pytree of integers`, the same for architectures that
+      are one; by default the architecture itself. Only `num_new` asks for it.
 
   Returns:
     The strategy. All its proposals but the first n architectures fit the
@@ -126,6 +129,10 @@ def ctnas(
   References:
     Chen et al., 2021, https://arxiv.org/abs/2103.05471, algorithm 1.
   """
+  if num_new is not None and not 1 <= num_new <= num_steps:
+    raise ValueError(
+      f'num_new must lie between 1 and num_steps={num_steps}, got {num_new}.'
+    )
   explorer = None
   if exploration:
     explorer = pseudo_pairs.explorer(
@@ -156,7 +163,9 @@ def ctnas(
     score = lambda arch: comparator.estimator.score(
       key, outcome.comparator, arch
     )
-    is_new = archive.first_of_equals(drawn) & ~archive.contains(told, drawn)
+    names = jax.vmap(identity)(drawn)
+    known = told._replace(archs=jax.vmap(identity)(told.archs))
+    is_new = archive.first_of_equals(names) & ~archive.contains(known, names)
     scores = jnp.where(is_new, jax.vmap(score)(drawn), -jnp.inf)
     scores, slots = jax.lax.top_k(scores, num_new)
     chosen = jax.tree.map(lambda leaf: leaf[slots], drawn)

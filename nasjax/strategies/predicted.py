@@ -2,8 +2,8 @@
 
 A prediction costs next to nothing, so a space that can be enumerated is ranked
 as a whole; in a larger one evolution looks for the best prediction, without a
-single evaluation. `predicted` is the search by it, the others are proposals for
-`model_based`.
+single evaluation. `best_predicted` is the search by it, the others are
+proposals for `model_based`.
 """
 
 from collections.abc import Callable
@@ -116,7 +116,7 @@ def by_evolution(
   return propose
 
 
-def predicted(
+def best_predicted(
   space: Space,
   predictor: Estimator,
   num_initial: int = 400,

@@ -105,6 +105,6 @@ def renas(
   References:
     Xu et al., ReNAS, 2021, https://arxiv.org/abs/1910.01523.
   """
-  return predicted.predicted(
+  return predicted.best_predicted(
     space, predictor, num_initial, num_new, capacity, propose
   )

@@ -12,6 +12,7 @@ from absl.testing import absltest, parameterized
 import jax
 
 from configs import random_search_nasbench201 as config_file
+from nasjax import batching
 from nasjax.experiment import launch, progress
 from nasjax.spaces import nasbench201
 from tests.experiment import toys
@@ -94,7 +95,7 @@ class LaunchTest(parameterized.TestCase):
     with mock.patch.dict(os.environ, {'XLA_FLAGS': '--other'}):
       launch.set_up_jax('')
       self.assertRegex(
-        os.environ['XLA_FLAGS'], f'--other .*count={os.cpu_count()}$'
+        os.environ['XLA_FLAGS'], f'--other .*count={batching.num_cores()}$'
       )
     flags = '--xla_force_host_platform_device_count=3'
     with mock.patch.dict(os.environ, {'XLA_FLAGS': flags, 'PJRT_NPROC': '2'}):

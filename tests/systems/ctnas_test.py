@@ -5,11 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nasjax.distributions import categorical as distributions
 from nasjax.distributions import gumbel
 from nasjax.estimators import comparator, tabular
 from nasjax.networks import predictors
 from nasjax.searches import run
-from nasjax.spaces import nasbench201
+from nasjax.spaces import (
+  categorical,
+  graphs,
+  nasbench101_cells,
+  nasbench101_construction,
+  nasbench201,
+)
 from nasjax.strategies import ctnas as strategies
 from nasjax.systems import ctnas
 
@@ -95,3 +102,32 @@ def test_a_round_proposes_the_best_new_ones_that_the_policy_drew():
   assert len(set(new.tolist()) - set(known.tolist())) == 20
   # Half of them are better than the best of the random ones.
   assert np.median(values[new]) > values[known].max()
+
+
+def test_new_ones_are_not_one_cell_under_several_names():
+  space = categorical.categorical(nasbench101_construction.mask())
+  build = nasbench101_construction.build
+  strategy = strategies.ctnas(
+    space,
+    strategies.model(
+      space,
+      lambda arch: graphs.nasbench101(build(arch)),
+      graphs.NASBENCH101_OPS,
+      width=4,
+      num_steps=2,
+    ),
+    distributions.categorical(space),
+    num_initial=10,
+    num_new=10,
+    capacity=20,
+    num_steps=200,
+    exploration=False,
+    identity=lambda arch: nasbench101_cells.code(build(arch)),
+  )
+  key = jax.random.key(0)
+  asked, state = strategy.ask(key, strategy.init(key))
+  state, _ = strategy.tell(key, state, asked, jnp.arange(10.0))
+  new, _ = jax.jit(strategy.ask)(key, state)
+  codes = nasbench101_cells.codes(jax.vmap(build)(new.archs))
+  known = nasbench101_cells.codes(jax.vmap(build)(asked.archs))
+  assert len(set(codes.tolist()) - set(known.tolist())) == 10
