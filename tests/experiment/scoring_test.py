@@ -377,7 +377,7 @@ class ProxiesTest(parameterized.TestCase):
       "Unknown option 'swift'. Known: batch_size, kernel_size, num, .*quick",
     ),
     ('num=many', "num must be int, got 'many'"),
-    ('quick=no', 'quick must be bool'),
+    ('quick=no', 'quick must be given without a value'),
     ('population=some', "Unknown population 'some'. Known: all, random"),
   )
   def test_options_of_the_config_are_checked(self, arg, message):
