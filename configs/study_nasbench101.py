@@ -12,6 +12,8 @@ table of the official files (`python -m experiments.convert nasbench101`) say
   python -m experiments.study --config=configs/study_nasbench101.py \
       --workdir=runs/study101
 
+What it finds: docs/studies/predictors_nasbench101.md.
+
 Options come after a colon, separated by commas:
 
   quick       a planted score of the 2,532 cells of up to five vertices, which
