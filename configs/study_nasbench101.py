@@ -31,7 +31,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from nasjax.experiment.names import unknown
+from configs.study_nasbench201 import chosen
 from nasjax.experiment.options import parse
 from nasjax.spaces import nasbench101_cells
 
@@ -150,8 +150,6 @@ def _quick_table() -> dict:
 
 def _strategy(name: str, options: dict) -> dict:
   """Return the section of a method."""
-  if name not in STRATEGIES:
-    raise unknown('strategy', name, STRATEGIES)
   if name not in PREDICTORS:
     return STRATEGIES[name]
   labels, top = options['labels'], options['top']
@@ -177,9 +175,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     ValueError: for an unknown option or value.
   """
   options = parse(arg, _OPTIONS, _QUICK)
-  names = options['strategies'].split('+')
-  if 'random_search' not in names:
-    names = ['random_search', *names]
+  names = chosen(options, STRATEGIES)
   table = _quick_table() if options['quick'] else _table(options)
   codes = table.pop('codes')
   queries = options['labels'] + options['top']

@@ -145,6 +145,26 @@ _QUICK = {
 _BUDGETS = (10, 20, 50, 75, 100, 150, 200, 300, 500, 1000)
 
 
+def chosen(options: dict, known: dict) -> list[str]:
+  """Return the strategies that the options name, the baseline among them.
+
+  Args:
+    options: with names joined by '+' as 'strategies'.
+    known: all strategies by name.
+
+  Returns:
+    Their names.
+
+  Raises:
+    ValueError: for an unknown name.
+  """
+  names = options['strategies'].split('+')
+  for name in names:
+    if name not in known:
+      raise unknown('strategy', name, known)
+  return names if 'random_search' in names else ['random_search', *names]
+
+
 def _nasbench201(options: dict) -> dict:
   """Return the sections of the benchmark."""
   column = lambda name: dict(
@@ -187,12 +207,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     ValueError: for an unknown option or value.
   """
   options = parse(arg, _OPTIONS, _QUICK)
-  names = options['strategies'].split('+')
-  for name in names:
-    if name not in STRATEGIES:
-      raise unknown('strategy', name, STRATEGIES)
-  if 'random_search' not in names:
-    names = ['random_search', *names]
+  names = chosen(options, STRATEGIES)
   own_table = options['digits'] or options['quick']
   return ml_collections.ConfigDict(
     dict(

@@ -363,23 +363,11 @@ def _linear_comparator() -> comparator.Comparator:
   return comparator.Comparator(_learned()._replace(update=update), compare)
 
 
-def _index_controller():
-  relaxed = gumbel.gumbel(TINY)
-
-  def sample(key, params):
-    weights = relaxed.sample(key, params)
-    return jax.tree.map(
-      lambda leaf: jnp.argmax(leaf, -1).astype(jnp.int32), weights
-    )
-
-  return relaxed._replace(sample=sample)
-
-
 def _ctnas():
   return ctnas.ctnas(
     TINY,
     _linear_comparator(),
-    _index_controller(),
+    categorical_policy.categorical(TINY),
     num_initial=2,
     capacity=4,
     num_steps=4,

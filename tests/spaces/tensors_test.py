@@ -11,13 +11,13 @@ _ROWS = '0100110 0010000 0001001 0000010 0000010 0000001 0000000'
 def test_the_tensor_of_a_nasbench101_cell_has_its_vertices_in_columns():
   # Costs of the first cell of the first stage, as the nar repository has them.
   adjacency = np.array([[int(x) for x in row] for row in _ROWS.split()])
-  macs = [0, 92274688, 589824, 75497472, 92274688, 25296896, 0]
+  flops = [0, 92274688, 589824, 75497472, 92274688, 25296896, 0]
   params = [0, 45312, 0, 36992, 45312, 12544, 0]
   edge = [adjacency[i, j] for i, j in nasbench101_cells.EDGES]
   arch = {'edge': jnp.array(edge), 'op': jnp.array([0, 2, 0, 0, 1])}
   tensor = tensors.nasbench101(arch, distinct=False)
   assert tensor.shape == (7, 7, 19)
-  columns = [[1, 3, 4, 3, 3, 2, 5], np.log1p(macs), np.log1p(params)]
+  columns = [[1, 3, 4, 3, 3, 2, 5], np.log1p(flops), np.log1p(params)]
   for i in range(7):
     for j in range(7):
       expected = [adjacency[i, j] * column[j] for column in columns]

@@ -6,7 +6,6 @@ import numpy as np
 import optax
 
 from nasjax.distributions import categorical as distributions
-from nasjax.distributions import gumbel
 from nasjax.estimators import comparator, tabular
 from nasjax.networks import predictors
 from nasjax.searches import run
@@ -21,17 +20,6 @@ from nasjax.strategies import ctnas as strategies
 from nasjax.systems import ctnas
 
 _SPACE = nasbench201.nasbench201()
-
-
-def _controller():
-  """Independent decisions whose samples are index choices."""
-  relaxed = gumbel.gumbel(_SPACE)
-
-  def sample(key, params):
-    weights = relaxed.sample(key, params)
-    return {'op': jnp.argmax(weights['op'], -1).astype(jnp.int32)}
-
-  return relaxed._replace(sample=sample)
 
 
 def _table():
@@ -53,7 +41,7 @@ def _strategy(**kwargs):
       num_steps=100,
       antisymmetric=True,
     ),
-    _controller(),
+    distributions.categorical(_SPACE),
     num_initial=60,
     optimizer=optax.adam(0.1),
     num_steps=400,
