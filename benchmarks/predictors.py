@@ -41,8 +41,6 @@ from nasjax.estimators import (
 )
 from nasjax.spaces import (
   graphs,
-  nasbench101_cells,
-  nasbench101_costs,
   nasbench201,
   nasbench201_traits,
   tensors,

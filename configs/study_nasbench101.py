@@ -4,10 +4,11 @@ C. Ying et al., NAS-Bench-101, 2019. Methods see the validation accuracy after
 108 epochs of n random cells, rank all cells of the table, and evaluate the k
 that come first: n + k queries of which a cell that comes twice counts twice.
 Rows bear the names of the methods whose predictor they have; the methods
-themselves do not rank, they draw cells or decode them. Reported is the best validation accuracy: the sample of 20,001
-cells (`nb101_20k.npz` under `$NASJAX_DATA_DIR`) has no test accuracy. With the
-table of the official files (`python -m experiments.convert nasbench101`) say
-`file=` and `report=e108_test`.
+themselves do not rank, they draw cells or decode them. Reported is the best
+validation accuracy: the sample of 20,001 cells (`nb101_20k.npz` under
+`$NASJAX_DATA_DIR`) has no test accuracy. With the table of the official files
+(`python -m experiments.convert nasbench101`) say `file=` and
+`report=e108_test`.
 
   python -m experiments.study --config=configs/study_nasbench101.py \
       --workdir=runs/study101

@@ -114,8 +114,8 @@ def _mesh(num_archs, batch_size):
   if devices[0].platform == 'cpu' and num_threads() <= len(devices):
     warnings.warn(
       f'XLA counts {num_threads()} threads for {len(devices)} devices of the '
-      'host: programs may compute wrong gradients, or hang. Set the environment '
-      f'variable {THREADS} to {len(devices) + 1} or more before JAX starts, or '
+      'host: programs may compute wrong gradients, or hang. Set the variable '
+      f'{THREADS} to {len(devices) + 1} or more before JAX starts, or '
       'call nasjax.experiment.launch.set_up_jax().',
       stacklevel=3,
     )

@@ -1,8 +1,10 @@
-"""Form that no linter checks: length, docstrings, exports, shared state."""
+"""Form: what the linter asks for, length, docstrings, exports, shared state."""
 
 import ast
 from collections.abc import Iterator
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -254,3 +256,10 @@ def test_a_wrong_export_is_found(source):
 def test_a_sorted_export_of_all_imports_passes():
   source = "from x import a, b\n__all__ = ('a', 'b')\n"
   assert wrong_exports('nasjax/__init__.py', source) == []
+
+
+@pytest.mark.parametrize('command', [['check'], ['format', '--check']])
+def test_the_linter_is_content(command):
+  ruff = [sys.executable, '-m', 'ruff', *command, '--no-cache', '--quiet', '.']
+  done = subprocess.run(ruff, cwd=_ROOT, capture_output=True, text=True)
+  assert done.returncode == 0, done.stdout + done.stderr

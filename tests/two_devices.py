@@ -1,8 +1,8 @@
 """A program for two devices: are equal gradients equal?
 
-`batching_test` runs it in a process of its own. With as many threads as devices,
-`--without_spare_thread` on two cores, about the 250th is the first that is
-wrong.
+`batching_test` runs it in a process of its own. With as many threads as
+devices, `--without_spare_thread` on two cores, about the 250th is the first
+that is wrong.
 """
 
 import os
@@ -10,13 +10,13 @@ import sys
 
 os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'
 
-from flax import linen as nn  # noqa: E402
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
 
-from nasjax import batching  # noqa: E402
-from nasjax.experiment import launch  # noqa: E402
-from nasjax.networks import layers  # noqa: E402
+from nasjax import batching
+from nasjax.experiment import launch
+from nasjax.networks import layers
 
 
 class _Network(nn.Module):

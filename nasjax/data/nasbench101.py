@@ -152,9 +152,7 @@ def load_nasbench101(
   return NasBench101(md5, archs, columns)
 
 
-def values(
-  table: NasBench101, column: str, scale: float = 1.0
-) -> np.ndarray:
+def values(table: NasBench101, column: str, scale: float = 1.0) -> np.ndarray:
   """Return a column of a table, a value for each of its rows.
 
   Args:

@@ -5,7 +5,6 @@ between whole recipes, where `--config.key=value` changes one value of one.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from nasjax.experiment import names
 

@@ -87,7 +87,9 @@ def black_box(
       )
       has_moved |= bool(jax.tree.leaves(learned))
 
-    raw = proposals.score_all(estimator, score_key, learned, proposal, batch_size)
+    raw = proposals.score_all(
+      estimator, score_key, learned, proposal, batch_size
+    )
     values = ranking.finite_or_worst(raw)
     strategy_state, tell_metrics = strategy.tell(
       tell_key, strategy_state, proposal, values
@@ -109,7 +111,9 @@ def black_box(
       again = Proposal(
         state.found.archs, jnp.full(archive_size, state.fidelity)
       )
-      values = proposals.score_all(estimator, key, state.estimator, again, batch_size)
+      values = proposals.score_all(
+        estimator, key, state.estimator, again, batch_size
+      )
       # Slots that were never filled must not win by being scored now.
       return jnp.where(jnp.isfinite(state.found.values), values, -jnp.inf)
 

@@ -4,8 +4,8 @@ Y. Chen et al., Contrastive Neural Architecture Search with Neural Architecture
 Comparators, CVPR 2021, https://arxiv.org/abs/2103.05471, and the authors' code:
 a controller decides how many vertices n = 1 ... 5 lie between input and output,
 for each of them its operation and one predecessor, for the output one, and then
-the ends of 8 - n further edges. The chain of predecessors leads to the input, so whatever
-is decided is a valid cell of at most 9 edges.
+the ends of 8 - n further edges. The chain of predecessors leads to the input:
+whatever is decided is a valid cell of at most 9 edges.
 
 Here these decisions are an architecture of their own, so that any distribution
 over independent choices is a policy over cells: sample it, and give `build` to

@@ -149,6 +149,7 @@ def ctnas(
     explorer=explorer,
     explore_every=explore_every,
   )
+
   def settled(key, state, told):
     best = learn(key, state, told).best
     return jax.tree.map(lambda leaf: leaf[None], best)

@@ -22,9 +22,9 @@ def _tables(values):
 
 def _run(strategy, values, steps, **kwargs):
   search = multi_objective.multi_objective(strategy, _tables(values), **kwargs)
-  state, metrics = jax.jit(
-    lambda key: run.run(key, search, None, steps)
-  )(jax.random.key(0))
+  state, metrics = jax.jit(lambda key: run.run(key, search, None, steps))(
+    jax.random.key(0)
+  )
   return search, state, metrics
 
 

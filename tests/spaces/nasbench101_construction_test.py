@@ -25,7 +25,9 @@ def test_whatever_is_decided_is_a_cell_of_the_benchmark():
   assert np.all(np.abs(counts - 2000) < 4 * np.sqrt(2000))
   # Before what is useless is left out, a cell has the vertices it was given.
   columns = np.array([c for _, c in nasbench101_cells.EDGES])
-  entered = [np.any(built['edge'][:, columns == v], axis=1) for v in range(1, 6)]
+  entered = [
+    np.any(built['edge'][:, columns == v], axis=1) for v in range(1, 6)
+  ]
   np.testing.assert_array_equal(np.sum(entered, 0), archs['count'][:, 0] + 1)
 
 
