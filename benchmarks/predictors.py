@@ -4,7 +4,7 @@ Every predictor is fitted to the accuracies of n random cells and ranks all
 others. The settings were chosen with seeds 100 to 102; the table has seeds 0 to
 4 by default. Seconds are CPU time of a fit, without and with compilation, the
 latter with scores of all cells. Published rows for comparison: S. Lu et al.,
-PINAT, 2023, table 9 (their labels and ours may be other columns of the
+PINAT, 2023, tables 1 and 9 (their labels and ours may be other columns of the
 benchmark).
 
   python -m benchmarks.predictors --column=e200_cifar10_test
@@ -31,27 +31,35 @@ from scipy import stats
 
 from benchmarks import measure
 from nasjax import archive, networks
-from nasjax.data import nasbench101, tabular
+from nasjax.data import nasbench101 as nasbench101_data
+from nasjax.data import tabular
 from nasjax.estimators import (
+  autoencoder,
   comparator,
   ensemble,
   predictor,
   ranking_losses,
   ridge,
+  self_labelled,
 )
 from nasjax.spaces import (
   graphs,
+  nasbench101,
+  nasbench101_cells,
+  nasbench101_sequences,
   nasbench201,
   nasbench201_traits,
+  sequences,
   tensors,
 )
-from nasjax.types import Arch, Estimator
+from nasjax.types import Arch, Estimator, Space
 
-_NASBENCH101_PUBLISHED = {  # labels: 100, 172, 424, on all cells
-  'published NP': (0.391, 0.545, 0.679),
-  'published NAO': (0.501, 0.566, 0.666),
-  'published TNASP': (0.600, 0.669, 0.705),
-  'published PINAT': (0.679, 0.715, 0.772),
+_NASBENCH101_PUBLISHED = {  # labels: 100, 172, 424, 4236, on all cells
+  'published NP': (0.391, 0.545, 0.679, 0.769),
+  'published NAO': (0.501, 0.566, 0.666, 0.775),
+  'published ReNAS': (None, None, 0.657, 0.816),
+  'published TNASP': (0.600, 0.669, 0.705, 0.820),
+  'published PINAT': (0.679, 0.715, 0.772, 0.846),
 }
 _NASBENCH201_PUBLISHED = {  # labels: 78, 156, 469, 781, 1563
   'published NP': (0.343, 0.413, 0.584, 0.634, 0.646),
@@ -86,9 +94,28 @@ def _renas(loss):
   return ranking_losses.weighted_sum([(1.0, loss), (0.5, triplets)])
 
 
+def _autoencoders(
+  space: Space, tokens: sequences.Sequences
+) -> dict[str, Callable[[Arch], Estimator]]:
+  """Return NAO's predictor, and SemiNAS's without and with its own labels."""
+  vocabulary = tokens.mask.shape[1]
+  own = networks.autoencoder.seminas(vocabulary)
+  fit = functools.partial(autoencoder.autoencoder, own, tokens, warm_start=True)
+  return {
+    'NAO': lambda x: autoencoder.autoencoder(
+      networks.autoencoder.nao(vocabulary, bounded=False), tokens
+    ),
+    'SemiNAS without unlabelled cells': lambda x: fit(1500),
+    'SemiNAS': lambda x: self_labelled.self_labelled(
+      space, fit(1000), fit(500), 1000
+    ),
+  }
+
+
 def predictors_of_nasbench201() -> dict[str, Callable[[Arch], Estimator]]:
   """Return predictors by name: functions of an example."""
-  encode = nasbench201.nasbench201().encode
+  space = nasbench201.nasbench201()
+  encode = space.encode
   traits = nasbench201_traits.encode
   plain = graphs.nasbench201
   pruned = lambda arch: graphs.nasbench201(arch, pruned=True)
@@ -139,10 +166,12 @@ def predictors_of_nasbench201() -> dict[str, Callable[[Arch], Estimator]]:
     '5 x MLP, traits, logistic': lambda x: ensemble.ensemble(
       _network(mlp, traits, x, _LOGISTIC, **best), 5
     ),
-  }
+  } | _autoencoders(space, sequences.categorical(space.mask))
 
 
-def predictors_of_nasbench101() -> dict[str, Callable[[Arch], Estimator]]:
+def predictors_of_nasbench101(
+  space: Space,
+) -> dict[str, Callable[[Arch], Estimator]]:
   """Return predictors by name: functions of an example."""
   graph = graphs.nasbench101
   tensor = functools.partial(tensors.nasbench101, distinct=False)
@@ -175,7 +204,7 @@ def predictors_of_nasbench101() -> dict[str, Callable[[Arch], Estimator]]:
     '5 x GCN both ways, logistic': lambda x: ensemble.ensemble(
       _network(both, graph, x, _LOGISTIC, **part), 5
     ),
-  }
+  } | _autoencoders(space, nasbench101_sequences.sequences())
 
 
 def _measure(
@@ -219,12 +248,13 @@ def _measure(
 
 def nasbench101_benchmark(column: str) -> Benchmark:
   """Return the sample of NAS-Bench-101 with one column of its table."""
-  table = nasbench101.load_nasbench101()
+  table = nasbench101_data.load_nasbench101()
+  codes = nasbench101_cells.codes(table.archs)
   return Benchmark(
     jax.tree.map(jnp.asarray, table.archs),
     table.columns[column],
-    predictors_of_nasbench101(),
-    (100, 172, 424),
+    predictors_of_nasbench101(nasbench101.nasbench101(cells=codes)),
+    (100, 172, 424, 4236),
     _NASBENCH101_PUBLISHED,
   )
 
