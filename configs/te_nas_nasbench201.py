@@ -77,6 +77,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   trainability = dict(
     name='estimators.zero_cost.condition_number',
     network=_network(channels=3, num_stages=1 if quick else 3),
+    # Of 3 channels one example at a time is too little work for its overhead.
+    block_size=24,
     batch=dict(
       name='data.fixed.first',
       dataset=dict(name='configs.naswot_nasbench201:images', quick=quick),
