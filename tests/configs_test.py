@@ -7,8 +7,9 @@ import pathlib
 import jax.numpy as jnp
 import pytest
 
-from configs import lga_digits
+from configs import lga_digits, wiring_digits
 from nasjax import experiment
+from nasjax.experiment import settings
 from nasjax.networks import NasBench201
 from nasjax.spaces import nasbench201
 
@@ -91,3 +92,17 @@ def test_weights_of_networks_for_digits_are_counted_on_the_network():
   tiny = lga_digits.num_params(NasBench201(channels=2, num_stages=1))
   # Stem, norms of stem and end, classifier.
   assert tiny({'op': jnp.zeros(6, int)}) == 18 + 4 + 4 + 30
+
+
+@pytest.mark.parametrize('sampler', wiring_digits.SAMPLERS)
+def test_every_sampler_is_watched_by_what_steers_it(sampler):
+  for level, part in (('single', 'train'), ('bilevel', 'valid')):
+    config = wiring_digits.get_config(
+      f'sampler={sampler},level={level},nodes=4,images=300'
+    )
+    checked = settings.check(settings.plain(config))
+    epochs = checked['search']['search']
+    assert epochs['search']['level'] == level
+    assert epochs['observe']['steering'] == part
+    assert checked['space']['mask']['normal'] == (14, 4)
+    assert checked['data']['sizes'] == {'train': 300, 'valid': 300}

@@ -20,9 +20,11 @@ from nasjax.distributions import (
   edge_normalised,
   gumbel,
   masked,
+  one_hot,
   sigmoid,
   softmax,
   straight_through,
+  two_path,
 )
 from nasjax.estimators import (
   autoencoder,
@@ -51,6 +53,7 @@ from nasjax.searches import (
   run,
   single_level,
 )
+from nasjax.searches import wiring as wiring_searches
 from nasjax.spaces import (
   categorical,
   darts_cell,
@@ -85,6 +88,7 @@ from nasjax.systems import (
   darts,
   naswot,
   te_nas,
+  wiring,
 )
 from nasjax.systems import bananas as bananas_system
 from nasjax.systems import ctnas as ctnas_system
@@ -300,6 +304,29 @@ def _darts():
   )
 
 
+def _wiring(distribution, **kwargs):
+  return wiring.wiring(
+    TINY,
+    _linear_network(),
+    distribution,
+    input_shape=(3,),
+    steps_per_epoch=2,
+    **kwargs,
+  )
+
+
+def _traced():
+  cell = categorical.categorical({'normal': (5, 3)})
+  found = single_level.single_level(
+    lambda weights, arch, key, batch: (jnp.sum(arch['normal'] * weights), {}),
+    lambda key: jax.random.normal(key, (5, 3)),
+    one_hot.one_hot(cell),
+    optax.sgd(0.1),
+    optax.sgd(1.0),
+  )
+  return wiring_searches.traced(found, cell)
+
+
 def _gradient_search(search, distribution, **kwargs):
   return search(
     _quadratic,
@@ -424,6 +451,10 @@ _BANANAS = {
   'num_candidates': 4,
 }
 _PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
+_IMAGES = {
+  'space': TINY,
+  'batch': {'train': _EXAMPLES, 'valid': _EXAMPLES},
+}
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
 _GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
 
@@ -471,6 +502,9 @@ DISTRIBUTIONS = (
     lambda: straight_through.straight_through(TRIMMED),
     TRIMMED,
   ),
+  Row('one_hot', lambda: one_hot.one_hot(TRIMMED, max_cost=5.0), TRIMMED),
+  Row('one_hot_softmax', lambda: one_hot.one_hot(TRIMMED, 'softmax'), TRIMMED),
+  Row('two_path', lambda: two_path.two_path(TRIMMED), TRIMMED),
   Row('sigmoid', lambda: sigmoid.sigmoid(TRIMMED, 1e-3), TRIMMED),
   Row(
     'edge_normalised',
@@ -645,7 +679,24 @@ SEARCHES = (
     lambda: renas_system.renas(_first_feature(), _renas()),
     TINY,
   ),
-  Row('darts', _darts, TINY, batch={'train': _EXAMPLES, 'valid': _EXAMPLES}),
+  Row('darts', _darts, **_IMAGES),
+  Row(
+    'wiring_snas',
+    lambda: _wiring(gumbel.gumbel(TINY), final_temperature=0.03, num_epochs=4),
+    **_IMAGES,
+  ),
+  Row('wiring_dsnas', lambda: _wiring(one_hot.one_hot(TINY)), **_IMAGES),
+  Row(
+    'wiring_two_path',
+    lambda: _wiring(two_path.two_path(TINY), level='bilevel', keep_share=True),
+    **_IMAGES,
+  ),
+  Row(
+    'traced',
+    _traced,
+    categorical.categorical({'normal': (5, 3)}),
+    batch={'train': jnp.float32(1)},
+  ),
   Row(
     'replicate',
     _replicated,

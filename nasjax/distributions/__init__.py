@@ -7,9 +7,11 @@ from nasjax.distributions import (
   gumbel,
   logits,
   masked,
+  one_hot,
   sigmoid,
   softmax,
   straight_through,
+  two_path,
 )
 
 __all__ = (
@@ -19,7 +21,9 @@ __all__ = (
   'gumbel',
   'logits',
   'masked',
+  'one_hot',
   'sigmoid',
   'softmax',
   'straight_through',
+  'two_path',
 )

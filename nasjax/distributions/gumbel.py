@@ -4,11 +4,13 @@ S. Xie, H. Zheng, C. Liu and L. Lin, SNAS: Stochastic Neural Architecture
 Search, ICLR 2019, https://arxiv.org/abs/1812.09926, equation 5.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 from jax import lax
 import jax.numpy as jnp
+import optax
 
 from nasjax.distributions import logits as logits_lib
 from nasjax.types import Arch, Distribution, Key, Params, Space
@@ -19,6 +21,26 @@ class GumbelParams(NamedTuple):
 
   logits: Params  # pytree of f32[D, K]
   temperature: jax.Array  # f32[], annealed by the search, has no gradient
+
+
+def anneal(
+  temperature: optax.Schedule,
+) -> Callable[[GumbelParams, jax.Array], GumbelParams]:
+  """Return what searches take to anneal the temperature.
+
+  Args:
+    temperature: `(updates done) -> tau`.
+
+  Returns:
+    `(params, updates done) -> params`.
+  """
+
+  def set_temperature(params, step):
+    return params._replace(
+      temperature=jnp.asarray(temperature(step), params.temperature.dtype)
+    )
+
+  return set_temperature
 
 
 def gumbel(

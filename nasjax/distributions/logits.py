@@ -8,6 +8,7 @@ what is left is normalised among the allowed choices.
 from collections.abc import Callable
 
 import jax
+from jax import lax
 import jax.numpy as jnp
 
 from nasjax import choice
@@ -49,6 +50,26 @@ def apply_mask(logits: Params, mask: Mask) -> Params:
   )
 
 
+def probabilities(params: Params, mask: Mask) -> Arch:
+  """Return `softmax(alpha)` of the allowed choices.
+
+  Args:
+    params: logits `f32[..., D, K]` of the mask's structure, or a tuple with
+      such `logits`, as of `gumbel`; any axes may precede those of the mask.
+    mask: pytree of `bool[D, K]`.
+
+  Returns:
+    Pytree of `f32[..., D, K]`.
+  """
+  return jax.tree.map(
+    lambda allowed, leaf: jax.nn.softmax(
+      jnp.where(jnp.broadcast_to(allowed, leaf.shape), leaf, -jnp.inf)
+    ),
+    mask,
+    getattr(params, 'logits', params),
+  )
+
+
 def gumbel_softmax(key: Key, logits: Params, temperature: float) -> Arch:
   """Return a sample of the concrete distribution, `softmax((l + G) / tau)`.
 
@@ -72,6 +93,16 @@ def gumbel_softmax(key: Key, logits: Params, temperature: float) -> Arch:
       for k, leaf in zip(keys, leaves)
     ]
   )
+
+
+def straight_through(hard: jax.Array, soft: jax.Array) -> jax.Array:
+  """Return `hard`, exactly, with the gradient of `soft`.
+
+  Args:
+    hard: `f32[..., K]`, a one-hot sample say.
+    soft: likewise, finite.
+  """
+  return hard + (soft - lax.stop_gradient(soft))
 
 
 def draw(key: Key, logits: Params) -> Arch:

@@ -11,7 +11,6 @@ Deviations
 """
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 
 from nasjax.distributions import gumbel
@@ -50,9 +49,9 @@ def straight_through(
 
   def harden(soft):
     hard = jax.nn.one_hot(jnp.argmax(soft, axis=-1), soft.shape[-1])
-    # Zero, with the gradient of `soft`: the sum below stays exactly one-hot.
-    zero = soft - lax.stop_gradient(soft)
-    return hard * (1 + zero) if drawn_only else hard + zero
+    if drawn_only:
+      return hard * logits_lib.straight_through(jnp.ones_like(soft), soft)
+    return logits_lib.straight_through(hard, soft)
 
   def sample(key: Key, params: gumbel.GumbelParams) -> Arch:
     return jax.tree.map(harden, relaxation.sample(key, params))

@@ -83,12 +83,12 @@ def cells(
   """
   if not isinstance(arch, Mapping):
     return {}
-  if set(arch) == {'normal', 'reduce'}:
+  if arch and set(arch) <= {'normal', 'reduce'}:
     names = operations or darts_cell.OPERATIONS
     return {
-      name: darts(arch[name], f'{name} cell', names)
-      for name in ('normal', 'reduce')
-      if np.ndim(arch[name]) == 1
+      name: darts(leaf, f'{name} cell', names)
+      for name, leaf in sorted(arch.items())
+      if np.ndim(leaf) == 1
     }
   if set(arch) == {'op'} and np.shape(arch['op']) == (6,):
     names = operations or nasbench201.OPERATIONS

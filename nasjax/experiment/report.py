@@ -19,7 +19,7 @@ from nasjax.experiment import (
 )
 
 _MAX_DRAWN = 3  # architectures
-_MAX_CURVES = 8  # figures of a phase
+_MAX_CURVES = 16  # figures of a phase
 
 
 def _families(rows):

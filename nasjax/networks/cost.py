@@ -91,14 +91,15 @@ def darts_cost(
     `(arch) -> Cost` of two `f32[]`.
   """
   none = network.operations.index('none')
-  nothing = {kind: (none,) * len(network.edges) for kind in _KINDS}
+  kinds = sorted(set(network.kinds))
+  nothing = {kind: (none,) * len(network.edges) for kind in kinds}
   fixed = count(network, nothing, jnp.zeros((1, *input_shape)))
-  tables = {kind: _table(network, kind, input_shape) for kind in _KINDS}
+  tables = {kind: _table(network, kind, input_shape) for kind in kinds}
 
   def cost(arch):
     rows = [
       choice.select(arch[kind][e], tables[kind][e])
-      for kind in _KINDS
+      for kind in kinds
       for e in range(len(network.edges))
     ]
     params, macs = sum(rows)
@@ -121,9 +122,6 @@ def darts_macs(
   """Return `(arch) -> f32[]`, multiply-adds of an image; see `darts_cost`."""
   cost = darts_cost(network, input_shape)
   return lambda arch: cost(arch).macs
-
-
-_KINDS = ('normal', 'reduce')
 
 
 def _table(network, kind, input_shape):

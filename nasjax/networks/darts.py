@@ -15,6 +15,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from nasjax import choice
 from nasjax.networks import cell, layers
 from nasjax.networks import operations as operations_lib
 from nasjax.spaces import genotypes
@@ -43,11 +44,18 @@ class _AuxiliaryHead(nn.Module):
 class Darts(nn.Module):
   """Cells in a row, reductions at one and two thirds of the depth.
 
+  Without reductions (`reduction_cells=()`) all cells are normal and so is the
+  architecture, `{'normal': ...}`.
+
   Attributes:
     num_classes: number of logits.
     channels: of the first cells; doubled by each reduction.
     num_cells: depth L.
     num_nodes: inner nodes of a cell.
+    reduction_cells: the cells that halve the image; None for those at one and
+      two thirds of the depth.
+    classifier_bias: whether the classifier has a bias; without, logits are
+      linear in the features.
     affine: whether normalisation inside cells scales and shifts (evaluation).
     pool_norm: whether pools are followed by normalisation (search).
     track: whether running statistics are kept, for networks trained to be
@@ -64,6 +72,8 @@ class Darts(nn.Module):
   channels: int = 16
   num_cells: int = 8
   num_nodes: int = 4
+  reduction_cells: tuple[int, ...] | None = None
+  classifier_bias: bool = True
   affine: bool = False
   pool_norm: bool = True
   track: bool = False
@@ -82,9 +92,19 @@ class Darts(nn.Module):
     )
 
   @property
-  def reductions(self) -> tuple[int, int]:
+  def reductions(self) -> tuple[int, ...]:
     """The cells that halve the image."""
-    return self.num_cells // 3, 2 * self.num_cells // 3
+    if self.reduction_cells is None:
+      return self.num_cells // 3, 2 * self.num_cells // 3
+    return self.reduction_cells
+
+  @property
+  def kinds(self) -> tuple[str, ...]:
+    """The leaf of the architecture that every cell takes."""
+    return tuple(
+      'reduce' if i in self.reductions else 'normal'
+      for i in range(self.num_cells)
+    )
 
   @nn.compact
   def __call__(
@@ -98,8 +118,10 @@ class Darts(nn.Module):
 
     Args:
       arch: `{'normal': ..., 'reduce': ...}`, choices of every edge of the two
-        kinds of cell, in any form.
-      x: images; both sides at least 4 pixels (32 with the ImageNet stem).
+        kinds of cell, in any form. A leaf with one more axis in front, as long
+        as there are cells of its kind, has a row for each of them.
+      x: images; with two reductions both sides at least 4 pixels (32 with the
+        ImageNet stem).
       train: whether running statistics, if kept, are updated rather than used.
       drop_path: probability of dropping an edge of an example, needs the rng
         stream 'drop_path'; None for no dropping.
@@ -113,11 +135,11 @@ class Darts(nn.Module):
       channels *= 2 if reduction else 1
       inputs = self._preprocess(i, before_last, last, channels, reduced, train)
       nodes = self._cell(i, channels, reduction)(
-        arch['reduce' if reduction else 'normal'], inputs, train, drop_path
+        self._choices(arch, i), inputs, train, drop_path
       )
       output = jnp.concatenate(list(nodes), axis=-1)
       before_last, last, reduced = last, output, reduction
-      if i == self.reductions[1] and self.auxiliary and train:
+      if i == 2 * self.num_cells // 3 and self.auxiliary and train:
         auxiliary = _AuxiliaryHead(
           self.num_classes,
           3 if self.stem == 'cifar' else 2,
@@ -126,18 +148,43 @@ class Darts(nn.Module):
         )(output, train)
     self.sow('intermediates', 'features', last)
     x = jnp.mean(last, axis=(1, 2))
-    logits = layers.Dense(self.num_classes, name='classifier')(x)
+    logits = layers.Dense(
+      self.num_classes, self.classifier_bias, name='classifier'
+    )(x)
     return logits if auxiliary is None else (logits, auxiliary)
 
   def _check(self, shape):
-    smallest = {'cifar': 4, 'imagenet': 32}
-    if self.stem not in smallest:
+    strides = {'cifar': 1, 'imagenet': 8}
+    if self.stem not in strides:
       raise ValueError(f'Unknown stem {self.stem!r}. Known: cifar, imagenet.')
-    if min(shape[1:3]) < smallest[self.stem]:
+    smallest = strides[self.stem] * 2 ** len(self.reductions)
+    if min(shape[1:3]) < smallest:
       raise ValueError(
-        f'The {self.stem} stem and two reductions need images of at least '
-        f'{smallest[self.stem]} pixels a side, got {shape[1]}x{shape[2]}.'
+        f'The {self.stem} stem and {len(self.reductions)} reductions need '
+        f'images of at least {smallest} pixels a side, got '
+        f'{shape[1]}x{shape[2]}.'
       )
+    wrong = [i for i in self.reductions if not 0 <= i < self.num_cells]
+    if wrong:
+      raise ValueError(
+        f'Reductions must be cells from 0 to {self.num_cells - 1}, got {wrong}.'
+      )
+
+  def _choices(self, arch, i):
+    """Return the choices of cell i: its own, where cells share none."""
+    kind = self.kinds[i]
+    leaf, num_cells = arch[kind], self.kinds.count(kind)
+    if isinstance(leaf, tuple):
+      shared = not isinstance(leaf[0], tuple)
+    else:
+      shared = leaf.ndim == 1 + choice.is_relaxed(leaf)
+    if shared:
+      return leaf
+    if len(leaf) != num_cells:
+      raise ValueError(
+        f'There are {num_cells} {kind} cells, got choices for {len(leaf)}.'
+      )
+    return leaf[self.kinds[:i].count(kind)]
 
   def _stem(self, x, train):
     """Return the two inputs of the first cell, and whether the last reduces."""

@@ -82,16 +82,19 @@ class DepthwiseConv(nn.Module):
 
 
 class Dense(nn.Module):
-  """Linear layer with bias."""
+  """Linear layer."""
 
   features: int
+  use_bias: bool = True
 
   @nn.compact
   def __call__(self, x: chex.Array) -> chex.Array:
     init = fan_in_uniform(x.shape[-1])
-    kernel = self.param('kernel', init, (x.shape[-1], self.features))
-    bias = self.param('bias', init, (self.features,))
-    return x @ kernel + jnp.broadcast_to(bias, (len(x), self.features))
+    y = x @ self.param('kernel', init, (x.shape[-1], self.features))
+    if self.use_bias:
+      bias = self.param('bias', init, (self.features,))
+      y = y + jnp.broadcast_to(bias, y.shape)
+    return y
 
 
 class BatchNorm(nn.Module):

@@ -37,3 +37,27 @@ def classification_loss(
     return value, {'accuracy': accuracy}
 
   return loss
+
+
+def excess(logits: jax.Array, labels: jax.Array) -> jax.Array:
+  """Return by how much losses exceed what the predictions expect, in nats.
+
+    L - H = sum_k p_k z_k - z_y,  L = -log p_y,  H = -sum_k p_k log p_k
+
+  It is zero for uniform predictions, not above zero where the predicted class
+  is the right one, and large for confident mistakes; the mean over labels drawn
+  from the predictions themselves is zero.
+
+  Args:
+    logits: z, `f32[N, C]`.
+    labels: y, `int32[N]`.
+
+  Returns:
+    `f32[N]`.
+
+  References:
+    Xie et al., Understanding the wiring evolution in differentiable neural
+    architecture search, AISTATS 2021, https://arxiv.org/abs/2009.01272.
+  """
+  weights = jax.nn.softmax(logits) - jax.nn.one_hot(labels, logits.shape[-1])
+  return jnp.sum(weights * logits, axis=-1)

@@ -13,6 +13,7 @@ from nasjax.searches import (
   queries,
   run,
   single_level,
+  wiring,
 )
 
 __all__ = (
@@ -28,4 +29,5 @@ __all__ = (
   'queries',
   'run',
   'single_level',
+  'wiring',
 )

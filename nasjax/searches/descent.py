@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nasjax import schedules
 from nasjax.searches import penalties
 from nasjax.types import Arch, Batch, Distribution, Key, Metrics, Params, Search
 
@@ -22,6 +23,58 @@ class State(NamedTuple):
   arch_params: Params
   weight_state: optax.OptState
   arch_state: optax.OptState
+
+
+def weight_optimizer(
+  learning_rate: float,
+  final_learning_rate: float,
+  momentum: float,
+  weight_decay: float,
+  steps_per_epoch: int,
+  num_epochs: int,
+) -> optax.GradientTransformation:
+  """Return the optimiser of the weights in DARTS and its successors.
+
+  Weight decay is added to the gradient, before momentum; the learning rate
+  follows a cosine and is constant within an epoch.
+
+  Args:
+    learning_rate: in the first epoch.
+    final_learning_rate: where the cosine ends.
+    momentum: of the gradient, with weight decay.
+    weight_decay: L2 coefficient.
+    steps_per_epoch: updates for which the learning rate is constant.
+    num_epochs: length of the cosine.
+
+  Returns:
+    The optimiser, without clipping.
+  """
+  cosine = optax.cosine_decay_schedule(
+    learning_rate, num_epochs, final_learning_rate / learning_rate
+  )
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
+  )
+
+
+def arch_optimizer(
+  learning_rate: float, b1: float, b2: float, weight_decay: float
+) -> optax.GradientTransformation:
+  """Return the optimiser of the architecture parameters: Adam.
+
+  Args:
+    learning_rate: of Adam.
+    b1: decay of the first moment.
+    b2: decay of the second moment.
+    weight_decay: L2 coefficient, added to the gradient.
+
+  Returns:
+    The optimiser.
+  """
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay), optax.adam(learning_rate, b1, b2)
+  )
 
 
 def search(

@@ -19,6 +19,7 @@ from nasjax.spaces import (
   paths,
   sequences,
   tensors,
+  wiring,
 )
 
 __all__ = (
@@ -40,4 +41,5 @@ __all__ = (
   'paths',
   'sequences',
   'tensors',
+  'wiring',
 )

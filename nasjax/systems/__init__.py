@@ -15,6 +15,7 @@ from nasjax.systems import (
   renas,
   seminas,
   te_nas,
+  wiring,
 )
 
 __all__ = (
@@ -32,4 +33,5 @@ __all__ = (
   'renas',
   'seminas',
   'te_nas',
+  'wiring',
 )

@@ -25,12 +25,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from nasjax import schedules
 from nasjax.distributions import softmax
 from nasjax.networks import loss as losses
-from nasjax.searches import bilevel, hypergradients, penalties
+from nasjax.searches import bilevel, descent, hypergradients, penalties
 from nasjax.spaces import darts_cell
 from nasjax.types import Arch, Search, Space
 
@@ -106,18 +104,6 @@ def darts(
     DARTS, https://arxiv.org/abs/1806.09055, algorithm 1.
   """
   _check(space, derive)
-  cosine = optax.cosine_decay_schedule(
-    learning_rate, num_epochs, final_learning_rate / learning_rate
-  )
-  weight_optimizer = optax.chain(
-    optax.add_decayed_weights(weight_decay),
-    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
-  )
-  arch_optimizer = optax.chain(
-    optax.add_decayed_weights(arch_weight_decay),
-    optax.adam(arch_learning_rate, arch_b1, arch_b2),
-  )
-
   distribution = softmax.softmax(space, init_scale, derive)
 
   def init_params(key):
@@ -130,8 +116,17 @@ def darts(
     losses.classification_loss(network, label_smoothing),
     init_params,
     distribution,
-    weight_optimizer,
-    arch_optimizer,
+    descent.weight_optimizer(
+      learning_rate,
+      final_learning_rate,
+      momentum,
+      weight_decay,
+      steps_per_epoch,
+      num_epochs,
+    ),
+    descent.arch_optimizer(
+      arch_learning_rate, arch_b1, arch_b2, arch_weight_decay
+    ),
     hypergradient or hypergradients.exact(),
     max_norm=max_norm,
     penalty=penalty,

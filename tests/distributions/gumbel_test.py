@@ -63,6 +63,13 @@ class GumbelTest(chex.TestCase):
     params = gumbel.gumbel(_space(), temperature=3.0).init(jax.random.key(0))
     self.assertEqual(float(params.temperature), 3.0)
 
+  def test_annealing_sets_the_temperature_alone(self):
+    anneal = gumbel.anneal(lambda step: 1 - step / 10)
+    params = jax.jit(anneal)(_params(1.0), jnp.int32(4))
+    np.testing.assert_allclose(params.temperature, 0.6, rtol=1e-6)
+    chex.assert_trees_all_equal_dtypes(params, _params(1.0))
+    chex.assert_trees_all_equal(params.logits, _LOGITS)
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -11,10 +11,13 @@ from nasjax.distributions import (
   edge_normalised,
   gumbel,
   masked,
+  one_hot,
   sigmoid,
   softmax,
   straight_through,
+  two_path,
 )
+from nasjax.distributions import logits as logits_lib
 from nasjax.spaces import categorical
 
 _TARGETS = (2, 2, 3, 3, 3)
@@ -23,9 +26,11 @@ _FACTORIES = {
     space, _TARGETS
   ),
   'gumbel': gumbel.gumbel,
+  'one_hot': one_hot.one_hot,
   'sigmoid': sigmoid.sigmoid,
   'softmax': softmax.softmax,
   'straight_through': straight_through.straight_through,
+  'two_path': two_path.two_path,
 }
 _each = parameterized.named_parameters(
   *((name, factory) for name, factory in _FACTORIES.items())
@@ -196,6 +201,20 @@ class RelaxationsTest(chex.TestCase):
     logits = softmax.softmax(space).init(jax.random.key(0))
     self.assertTrue(jnp.any(logits['a'] != logits['b']))
     np.testing.assert_allclose(jnp.std(logits['a']), 1e-3, rtol=0.1)
+
+  def test_probabilities_are_those_of_allowed_choices_for_any_axes_in_front(
+    self,
+  ):
+    mask = {'op': np.array([[True, True, False], [True, True, True]])}
+    alpha = jnp.arange(12.0).reshape(2, 2, 3)
+    found = logits_lib.probabilities({'op': alpha}, mask)['op']
+    for i, d in ((0, 0), (1, 0), (0, 1), (1, 1)):
+      row = np.where(mask['op'][d], np.exp(alpha[i, d]), 0)
+      np.testing.assert_allclose(found[i, d], row / row.sum(), rtol=1e-5)
+    params = gumbel.GumbelParams({'op': alpha}, jnp.float32(1))
+    chex.assert_trees_all_equal(
+      logits_lib.probabilities(params, mask)['op'], found
+    )
 
 
 if __name__ == '__main__':

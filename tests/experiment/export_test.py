@@ -131,6 +131,13 @@ class DrawingTest(parameterized.TestCase):
     self.assertEqual(texts.count('gate'), 2)
     self.assertEqual(texts.count('shift'), 1)
 
+  def test_a_cell_of_one_kind_is_drawn_alone(self):
+    names = ('none', 'skip', 'conv')
+    figures = drawing.cells({'normal': [2, 0, 0, 1, 2]}, names)
+    self.assertEqual(set(figures), {'normal'})
+    texts = [t.get_text() for t in figures['normal'].axes[0].texts]
+    self.assertEqual(texts.count('conv'), 2)
+
   def test_other_spaces_have_no_drawing(self):
     self.assertEqual(drawing.cells({'kernel': [1, 2]}), {})
 

@@ -111,6 +111,13 @@ def test_tables_give_the_numbers_of_published_networks():
   assert counted.macs == np.float32(macs)
 
 
+def test_a_network_without_reductions_costs_what_its_cells_do():
+  network = TINY.clone(num_cells=2, num_nodes=1, reduction_cells=())
+  arch, shape = {'normal': (3, 1)}, (4, 4, 3)
+  exact = cost.count(network, arch, jnp.zeros((1, *shape)))
+  np.testing.assert_allclose(cost.darts_cost(network, shape)(arch), exact)
+
+
 def test_either_cost_can_be_had_alone():
   network, shape = TINY.clone(num_nodes=1, num_cells=3), (4, 4, 3)
   arch = {'normal': (1, 3), 'reduce': (2, 0)}

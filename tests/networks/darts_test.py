@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nasjax import choice
 from nasjax.networks import darts
 from nasjax.spaces import categorical, darts_cell
 from tests.networks import forms
@@ -33,6 +34,63 @@ def test_edges_are_those_of_the_space():
 )
 def test_the_image_is_halved_at_thirds_of_the_depth(num_cells, reductions):
   assert darts.Darts(num_cells=num_cells).reductions == reductions
+
+
+def test_reductions_can_be_placed_or_left_out():
+  placed = darts.Darts(num_cells=4, reduction_cells=(1,))
+  assert placed.kinds == ('normal', 'reduce', 'normal', 'normal')
+  assert darts.Darts(num_cells=3, reduction_cells=()).kinds == ('normal',) * 3
+  with pytest.raises(ValueError, match=r'from 0 to 2, got \[3\]'):
+    TINY.clone(reduction_cells=(3,)).init(
+      jax.random.key(0), NOTHING, forms.images()
+    )
+
+
+@pytest.mark.parametrize('num_nodes, expected', [(2, 137_392), (4, 372_464)])
+def test_cells_of_the_wiring_study_have_their_number_of_weights(
+  num_nodes, expected
+):
+  network = darts.Darts(
+    num_nodes=num_nodes, reduction_cells=(), classifier_bias=False
+  )
+  arch = {'normal': jnp.zeros(len(network.edges), int)}
+  num_weights, params = forms.num_weights(network, arch)
+  assert num_weights == expected
+  assert set(params['classifier']) == {'kernel'}
+
+
+def test_cells_can_have_choices_of_their_own():
+  network = darts.Darts(
+    channels=2,
+    num_cells=3,
+    num_nodes=1,
+    reduction_cells=(1,),
+    operations=('none', 'skip_connect', 'max_pool_3x3'),
+  )
+  same, other = {'normal': (2, 1), 'reduce': (1, 2)}, (1, 0)
+  x = forms.images(2, 4, 4)
+  arch = choice.index(same)
+  variables = jax.jit(network.init)(jax.random.key(0), arch, x)
+
+  @jax.jit
+  def logits(variables):
+    copies = {'normal': ((2, 1), (2, 1)), 'reduce': ((1, 2),)}
+    different = copies | {'normal': ((2, 1), other)}
+    relax = lambda arch: jax.tree.map(
+      lambda leaf: jax.nn.one_hot(leaf, 3), choice.index(arch)
+    )
+    archs = [copies, choice.index(copies), relax(copies)]
+    archs += [different, choice.index(different), relax(different)]
+    return [network.apply(variables, arch, x) for arch in [same, *archs]]
+
+  expected, *found = logits(variables)
+  for copy in found[:3]:
+    np.testing.assert_allclose(copy, expected, atol=1e-5)
+  for changed in found[4:]:
+    np.testing.assert_allclose(changed, found[3], atol=1e-5)
+  assert np.abs(found[3] - expected).max() > 1e-2
+  with pytest.raises(ValueError, match='2 normal cells, got choices for 3'):
+    network.apply(variables, same | {'normal': ((2, 1),) * 3}, x)
 
 
 @pytest.mark.slow

@@ -55,3 +55,26 @@ def test_label_smoothing_may_be_traced():
 
   swept = jax.vmap(value)(jnp.array([0.0, 0.2]))
   np.testing.assert_allclose(swept, [value(0.0), value(0.2)], rtol=1e-6)
+
+
+def test_excess_is_loss_minus_entropy():
+  logits = 3 * np.random.default_rng(0).normal(size=(50, 4))
+  labels = np.arange(50) % 4
+  found = losses.excess(jnp.asarray(logits), jnp.asarray(labels))
+  for row, label, value in zip(logits, labels, found):
+    probs = np.exp(row) / np.exp(row).sum()
+    entropy = -sum(p * np.log(p) for p in probs)
+    np.testing.assert_allclose(
+      value, -np.log(probs[label]) - entropy, rtol=1e-4
+    )
+    assert row.argmax() != label or value <= 0
+  assert found.max() > 1  # confident mistakes
+
+
+def test_excess_is_zero_for_uniform_predictions_and_for_calibrated_ones():
+  labels = jnp.arange(4)
+  uniform = losses.excess(jnp.full((4, 4), 2.0), labels)
+  np.testing.assert_allclose(uniform, 0, atol=1e-6)
+  logits = jnp.array([0.5, -1.0, 2.0, 0.0])
+  found = losses.excess(jnp.broadcast_to(logits, (4, 4)), labels)
+  np.testing.assert_allclose(jax.nn.softmax(logits) @ found, 0, atol=1e-6)
