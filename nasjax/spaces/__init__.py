@@ -17,6 +17,8 @@ from nasjax.spaces import (
   nasbench201_classes,
   nasbench201_traits,
   paths,
+  rnn_cell,
+  rnn_genotypes,
   sequences,
   tensors,
 )
@@ -38,6 +40,8 @@ __all__ = (
   'nasbench201_classes',
   'nasbench201_traits',
   'paths',
+  'rnn_cell',
+  'rnn_genotypes',
   'sequences',
   'tensors',
 )
