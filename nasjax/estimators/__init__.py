@@ -2,6 +2,7 @@
 
 from nasjax.estimators import (
   autoencoder,
+  averaged_sgd,
   combine,
   comparator,
   ensemble,
@@ -9,6 +10,7 @@ from nasjax.estimators import (
   graph_kernels,
   kernel_metrics,
   kernel_tracking,
+  language_training,
   learning_curves,
   ntk,
   one_shot,
@@ -25,6 +27,7 @@ from nasjax.estimators import (
 
 __all__ = (
   'autoencoder',
+  'averaged_sgd',
   'combine',
   'comparator',
   'ensemble',
@@ -32,6 +35,7 @@ __all__ = (
   'graph_kernels',
   'kernel_metrics',
   'kernel_tracking',
+  'language_training',
   'learning_curves',
   'ntk',
   'one_shot',

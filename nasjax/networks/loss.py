@@ -59,7 +59,7 @@ def language_loss(
   Returns:
     `loss(params, arch, key, batch) -> (f32[], metrics)` for batches
     `dict(input=i32[B, T], target=i32[B, T], length=i32[], start=bool[],
-    carry)`, see `data.text_batches`: words from `length` on do not count;
+    carry)`, see `data.text_streams`: words from `length` on do not count;
     `carry` is the hidden state, which begins anew where `start` is true.
     Metrics are 'perplexity' and the next 'carry'.
 
