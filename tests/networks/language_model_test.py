@@ -347,3 +347,25 @@ def test_cells_that_are_none_are_refused(arch, message):
   x, hidden, _ = _inputs()
   with pytest.raises(ValueError, match=message):
     jax.eval_shape(lambda: CELL.init(KEY, {'recurrent': arch}, x, hidden))
+
+
+def test_the_lstm_drops_the_same_features_of_its_state_in_all_steps():
+  x, hidden, masks = _inputs()
+  core = language_model.LstmCell(FEATURES)
+  carry = (hidden, -hidden)
+  variables = jax.jit(core.init)(KEY, None, x, carry)
+  got, last = jax.jit(core.apply)(variables, None, x, carry, masks, 4)
+  (layer,) = variables['params'].values()
+  (dense,) = (v for v in layer.values() if isinstance(v, dict))
+  h, c = (np.asarray(s, float) for s in carry)
+  for t in range(STEPS):
+    gates = (x[:, t] * masks.x) @ dense['kernel'] + dense['bias'][None]
+    gates = np.asarray(gates + (h * masks.hidden) @ layer['recurrent'])
+    i, f, g, o = np.split(gates, 4, axis=1)
+    c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
+    h = _sigmoid(o) * np.tanh(c)
+    if t < 4:
+      np.testing.assert_allclose(got[:, t], h, atol=1e-5)
+    if t == 3:
+      np.testing.assert_allclose(last[0], h, atol=1e-5)
+      np.testing.assert_allclose(last[1], c, atol=1e-5)
