@@ -33,6 +33,7 @@ from nasjax.estimators import (
   ensemble,
   gaussian_process,
   graph_kernels,
+  language_training,
   one_shot,
   parzen,
   predictor,
@@ -45,6 +46,8 @@ from nasjax.estimators import (
   zero_cost,
 )
 from nasjax.networks import autoencoder as autoencoder_networks
+from nasjax.networks import language_model
+from nasjax.networks import rnn_cell as rnn_cell_networks
 from nasjax.searches import (
   bilevel,
   black_box,
@@ -60,6 +63,7 @@ from nasjax.spaces import (
   nasbench101,
   nasbench101_classes,
   nasbench201,
+  rnn_cell,
   sequences,
 )
 from nasjax.strategies import (
@@ -86,6 +90,7 @@ from nasjax.strategies import (
 from nasjax.systems import (
   assisted_evolution,
   darts,
+  darts_rnn,
   naswot,
   te_nas,
   wiring,
@@ -114,6 +119,7 @@ class Row(NamedTuple):
 
 CELLS = nasbench201.nasbench201()
 DARTS = darts_cell.darts_cell(num_nodes=2)
+RECURRENT = rnn_cell.rnn_cell(num_nodes=2)
 GRAPHS = nasbench101.nasbench101()
 GRAPHS_RESTRICTED = GRAPHS.restrict(
   # Without max pooling and with the edge from the input to the output.
@@ -327,6 +333,40 @@ def _traced():
   return wiring_searches.traced(found, cell)
 
 
+def _language_model(norm: bool) -> language_model.LanguageModel:
+  """Ten words, two features and two nodes."""
+  core = rnn_cell_networks.RnnCell(2, num_nodes=2, norm=norm)
+  return language_model.LanguageModel(core, 10, hidden_dropout=0.0)
+
+
+_PIECE = {
+  'input': np.arange(6).reshape(2, 3),
+  'target': 1 + np.arange(6).reshape(2, 3),
+  'length': np.int32(2),
+}
+
+
+def _language_training() -> Estimator:
+  valid = jax.tree.map(lambda leaf: leaf[None], _PIECE)
+  trainer = language_training.train_language_model(
+    _language_model(norm=False), 2, valid, steps_per_epoch=1, patience=1
+  )
+  batch = dict(_PIECE, start=np.array(False))
+  return stand_alone.stand_alone(
+    trainer, lambda key, t: batch, valid, 2, score='log_likelihood'
+  )
+
+
+def _darts_rnn():
+  return darts_rnn.darts_rnn(
+    RECURRENT,
+    _language_model(norm=True),
+    batch_size=2,
+    bptt=3,
+    hypergradient=hypergradients.first_order(),
+  )
+
+
 def _gradient_search(search, distribution, **kwargs):
   return search(
     _quadratic,
@@ -456,6 +496,7 @@ _IMAGES = {
   'batch': {'train': _EXAMPLES, 'valid': _EXAMPLES},
 }
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
+_RECURRENT = {'space': RECURRENT, 'contains': rnn_cell.contains}
 _GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
 
 
@@ -464,6 +505,7 @@ SPACES = (
   Row('nasbench201', nasbench201.nasbench201, CELLS),
   Row('nasbench201_restricted', lambda: TRIMMED, TRIMMED),
   Row('darts_cell', lambda: DARTS, **_DARTS),
+  Row('rnn_cell', lambda: RECURRENT, **_RECURRENT),
   Row(
     'nasbench101',
     nasbench101.nasbench101,
@@ -526,6 +568,7 @@ ESTIMATORS = (
   Row('parzen', lambda: parzen.parzen(TINY, 10), TINY, batch=_told()),
   Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
   Row('stand_alone', _stand_alone, TINY),
+  Row('language_training', _language_training, **_RECURRENT),
   Row(
     'gaussian_process',
     lambda: gaussian_process.gaussian_process(
@@ -696,6 +739,14 @@ SEARCHES = (
     _traced,
     categorical.categorical({'normal': (5, 3)}),
     batch={'train': jnp.float32(1)},
+  ),
+  Row(
+    'darts_rnn',
+    _darts_rnn,
+    **_RECURRENT,
+    batch=dict.fromkeys(
+      ('train', 'valid'), dict(_PIECE, start=np.array(False))
+    ),
   ),
   Row(
     'replicate',

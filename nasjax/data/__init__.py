@@ -10,6 +10,8 @@ from nasjax.data.streams import (
   stream,
   weighted_mean,
 )
+from nasjax.data.text import documentation, load_ptb, read_text
+from nasjax.data.text_streams import text_batches, text_pieces
 from nasjax.data.tfds import from_tfds, tfds_source
 
 __all__ = (
@@ -17,13 +19,18 @@ __all__ = (
   'batches',
   'cifar_augment',
   'digits',
+  'documentation',
   'evaluation_batches',
   'from_numpy',
   'from_tfds',
   'joint',
   'load_cifar10',
+  'load_ptb',
+  'read_text',
   'split',
   'stream',
+  'text_batches',
+  'text_pieces',
   'tfds_source',
   'weighted_mean',
 )

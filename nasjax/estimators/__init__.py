@@ -2,6 +2,7 @@
 
 from nasjax.estimators import (
   autoencoder,
+  averaged_sgd,
   combine,
   comparator,
   edge_costs,
@@ -10,6 +11,7 @@ from nasjax.estimators import (
   graph_kernels,
   kernel_metrics,
   kernel_tracking,
+  language_training,
   learning_curves,
   ntk,
   one_shot,
@@ -26,6 +28,7 @@ from nasjax.estimators import (
 
 __all__ = (
   'autoencoder',
+  'averaged_sgd',
   'combine',
   'comparator',
   'edge_costs',
@@ -34,6 +37,7 @@ __all__ = (
   'graph_kernels',
   'kernel_metrics',
   'kernel_tracking',
+  'language_training',
   'learning_curves',
   'ntk',
   'one_shot',

@@ -29,11 +29,22 @@ class Population(NamedTuple):
   losses: jax.Array  # f32[B], of the last step
 
 
+def _measure(trainer, score):
+  """Return the function `(child, arch, batches) -> f32[]` of a trainer."""
+  known = sorted(set(trainer._fields) - {'init', 'update'})
+  if score not in known:
+    raise ValueError(
+      f'Unknown score {score!r} of a trainer. Known: {", ".join(known)}.'
+    )
+  return getattr(trainer, score)
+
+
 def stand_alone(
   trainer: training.Trainer,
   batches: Callable[[Key, jax.Array], Batch],
   valid: Batch,
   num_steps: int,
+  score: str = 'accuracy',
 ) -> Estimator:
   """Return the estimator that trains each architecture from scratch.
 
@@ -42,22 +53,30 @@ def stand_alone(
     batches: `(key, t) -> batch` of the training split.
     valid: stacked batches `[T, B, ...]` of the split that steers the search.
     num_steps: length of a full training.
+    score: what the trainer measures of a network, higher is better: 'accuracy',
+      or 'log_likelihood' for a language model.
 
   Returns:
     The estimator; a fidelity below 1 trains for that share of the steps.
-  """
 
-  def score(key, state, arch, fidelity=1.0):
+  Raises:
+    ValueError: if the trainer has no such measure.
+  """
+  measure = _measure(trainer, score)
+
+  def score_arch(key, state, arch, fidelity=1.0):
     del state
     steps = jnp.ceil(jnp.asarray(fidelity) * num_steps).astype(jnp.int32)
     child = training.train(trainer, key, arch, batches, steps)
-    return trainer.accuracy(child, arch, valid)
+    return measure(child, arch, valid)
 
-  return Estimator(lambda key: (), lambda key, state, batch: (state, {}), score)
+  return Estimator(
+    lambda key: (), lambda key, state, batch: (state, {}), score_arch
+  )
 
 
 def population(
-  trainer: training.Trainer, archs: Arch, test: Batch
+  trainer: training.Trainer, archs: Arch, test: Batch, score: str = 'accuracy'
 ) -> tuple[Search, Callable[[Key, State], dict[str, jax.Array]]]:
   """Return the training of many networks at once, and their final test.
 
@@ -68,12 +87,18 @@ def population(
     trainer: from `training.train_child`.
     archs: index architectures `[B, ...]`.
     test: stacked batches `[T, B, ...]` of the split that is only reported.
+    score: what the trainer measures on it: 'accuracy', or 'perplexity' for a
+      language model.
 
   Returns:
     A search whose metrics are `[B]` and whose best architecture is the one
     with the lowest training loss, and `final(key, state)`, which gives the
     columns of the results table.
+
+  Raises:
+    ValueError: if the trainer has no such measure.
   """
+  measure = _measure(trainer, score)
   num_archs = jax.tree.leaves(archs)[0].shape[0]
 
   def keys(key):
@@ -101,8 +126,8 @@ def population(
   def final(key, state):
     del key
     return {
-      'test_accuracy': batching.map_archs(
-        lambda one, test: trainer.accuracy(*one, test),
+      f'test_{score}': batching.map_archs(
+        lambda one, test: measure(*one, test),
         (state.children, state.archs),
         shared=(test,),
       )

@@ -7,7 +7,7 @@ from matplotlib import figure
 import numpy as np
 
 from nasjax.experiment import dag
-from nasjax.spaces import darts_cell, nasbench201
+from nasjax.spaces import darts_cell, nasbench201, rnn_cell, rnn_genotypes
 from nasjax.types import Arch
 
 
@@ -69,6 +69,36 @@ def nasbench201_cell(
   return dag.draw(edges, ['in', '1', '2', 'out'], title, axes)
 
 
+def recurrent_cell(
+  leaf: Any,
+  title: str = '',
+  functions: Sequence[str] = rnn_cell.FUNCTIONS,
+  axes: Any = None,
+) -> figure.Figure:
+  """Draw a recurrent cell of DARTS.
+
+  Args:
+    leaf: `int[E]`, the function of every edge; 'none' is left out.
+    title: above the drawing.
+    functions: their names, in the order of the space.
+    axes: matplotlib axes to draw on (default: a new figure).
+
+  Returns:
+    The figure.
+  """
+  leaf = np.asarray(leaf)
+  num_nodes = rnn_genotypes.num_nodes_of(len(leaf))
+  edges = [
+    (s, t, functions[f])
+    for s, t, f in zip(*rnn_cell.edges(num_nodes), leaf.tolist())
+    if functions[f] != 'none'
+  ]
+  output = num_nodes + 1
+  edges += [(node, output, '') for node in range(1, output)]
+  labels = ['x, h[t-1]', *map(str, range(1, output)), 'h[t]']
+  return dag.draw(edges, labels, title, axes)
+
+
 def cells(
   arch: Arch, operations: Sequence[str] | None = None
 ) -> dict[str, figure.Figure]:
@@ -90,6 +120,10 @@ def cells(
       for name, leaf in sorted(arch.items())
       if np.ndim(leaf) == 1
     }
+  if set(arch) == {'recurrent'} and np.ndim(arch['recurrent']) == 1:
+    names = operations or rnn_cell.FUNCTIONS
+    picture = recurrent_cell(arch['recurrent'], 'recurrent cell', names)
+    return {'recurrent': picture}
   if set(arch) == {'op'} and np.shape(arch['op']) == (6,):
     names = operations or nasbench201.OPERATIONS
     return {'op': nasbench201_cell(arch['op'], 'cell', names)}

@@ -3,7 +3,8 @@
 from nasjax.networks.cell import Cell
 from nasjax.networks.controller import Controller
 from nasjax.networks.darts import Darts
-from nasjax.networks.loss import classification_loss
+from nasjax.networks.language_model import LanguageModel, LstmCell
+from nasjax.networks.loss import classification_loss, language_loss
 from nasjax.networks.nasbench201 import NasBench201
 from nasjax.networks.operations import OPERATIONS, Site
 from nasjax.networks.predictors import (
@@ -15,6 +16,7 @@ from nasjax.networks.predictors import (
   NeuralPredictor,
   Prediction,
 )
+from nasjax.networks.rnn_cell import RnnCell
 
 __all__ = [
   'BrpGcn',
@@ -23,12 +25,16 @@ __all__ = [
   'Controller',
   'Darts',
   'Gcn',
+  'LanguageModel',
   'LeNet',
+  'LstmCell',
   'Mlp',
   'NasBench201',
   'NeuralPredictor',
   'OPERATIONS',
   'Prediction',
+  'RnnCell',
   'Site',
   'classification_loss',
+  'language_loss',
 ]

@@ -61,3 +61,79 @@ def excess(logits: jax.Array, labels: jax.Array) -> jax.Array:
   """
   weights = jax.nn.softmax(logits) - jax.nn.one_hot(labels, logits.shape[-1])
   return jnp.sum(weights * logits, axis=-1)
+
+
+def language_loss(
+  network: Any,
+  activation_weight: float = 0.0,
+  temporal_weight: float = 0.0,
+) -> Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]:
+  """Return the cross entropy of the next word, in nats, with two penalties.
+
+    L = mean_t -log p(x_(t+1) | x_1, ..., x_t)
+        + a mean (m h_t)^2 + b mean (h_(t+1) - h_t)^2
+
+  with the outputs h of the recurrence and what dropout keeps of them, m h.
+
+  Args:
+    network: a `LanguageModel`, or anything of its interface.
+    activation_weight: a, of activation regularisation.
+    temporal_weight: b, of temporal activation regularisation.
+
+  Returns:
+    `loss(params, arch, key, batch) -> (f32[], metrics)` for batches
+    `dict(input=i32[B, T], target=i32[B, T], length=i32[], start=bool[],
+    carry)`, see `data.text_streams`: words from `length` on do not count;
+    `carry` is the hidden state, which begins anew where `start` is true.
+    Metrics are 'perplexity' and the next 'carry'.
+
+  References:
+    Merity, McCann, Socher, Revisiting Activation Regularization for Language
+    RNNs, 2017, https://arxiv.org/abs/1708.01009.
+  """
+
+  def loss(params, arch, key, batch):
+    hidden = jax.tree.map(
+      lambda h: jnp.where(batch['start'], 0.0, h), batch['carry']
+    )
+    output = network.apply(
+      {'params': params},
+      arch,
+      batch['input'],
+      hidden,
+      train=True,
+      length=batch['length'],
+      rngs={'dropout': key},
+    )
+    entropy = mean_over_time(
+      word_entropy(output.logits, batch['target']), batch['length']
+    )
+    change = jnp.diff(output.states, axis=1)
+    value = (
+      entropy
+      + activation_weight * mean_over_time(output.dropped**2, batch['length'])
+      + temporal_weight * mean_over_time(change**2, batch['length'] - 1)
+    )
+    return value, {'perplexity': jnp.exp(entropy), 'carry': output.hidden}
+
+  return loss
+
+
+def word_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+  """Return `-log p` of each target word, `[..., V], i32[...] -> [...]`."""
+  return optax.losses.softmax_cross_entropy_with_integer_labels(logits, targets)
+
+
+def mean_over_time(values: jax.Array, length: jax.Array) -> jax.Array:
+  """Return the mean of the first steps of sequences; 0 where there is none.
+
+  Args:
+    values: `[B, T, ...]`.
+    length: `i32[]`, steps that count.
+
+  Returns:
+    `f32[]`.
+  """
+  per_step = jnp.mean(values, [i for i in range(values.ndim) if i != 1])
+  counts = jnp.arange(values.shape[1]) < length
+  return jnp.sum(jnp.where(counts, per_step, 0.0)) / jnp.maximum(length, 1)

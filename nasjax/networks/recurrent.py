@@ -16,6 +16,13 @@ import jax.numpy as jnp
 from nasjax.networks import layers
 
 
+def freeze(
+  alive: chex.Array, new: chex.ArrayTree, old: chex.ArrayTree
+) -> chex.ArrayTree:
+  """Return the new state while a sequence lasts, and the last one after it."""
+  return jax.tree.map(lambda a, b: jnp.where(alive, a, b), new, old)
+
+
 class Lstm(nn.Module):
   """Long short-term memory over the second last axis.
 
@@ -27,9 +34,23 @@ class Lstm(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: chex.Array, carry: chex.ArrayTree, reverse: bool = False
+    self,
+    x: chex.Array,
+    carry: chex.ArrayTree,
+    reverse: bool = False,
+    mask: chex.Array | None = None,
+    length: chex.Numeric | None = None,
   ) -> tuple[jax.Array, chex.ArrayTree]:
-    """Return outputs `[..., T, F]` for `x [..., T, E]`, and the last (h, c)."""
+    """Return outputs `[..., T, F]` for `x [..., T, E]`, and the last (h, c).
+
+    Args:
+      x: inputs.
+      carry: (h, c), both `[..., F]`, before the first step.
+      reverse: whether the last position comes first.
+      mask: `[..., F]`, what dropout keeps of h before its matrix, in all steps
+        alike; None for all.
+      length: position from which on (h, c) no longer change; None for T.
+    """
     init = layers.fan_in_uniform(self.features)
     # The inputs' part of all steps is one product.
     gates = nn.Dense(4 * self.features, kernel_init=init, bias_init=init)(x)
@@ -37,14 +58,18 @@ class Lstm(nn.Module):
       'recurrent', init, (self.features, 4 * self.features)
     )
 
-    def step(carry, gates):
+    def step(carry, inputs):
+      gates, alive = inputs
       hidden, cell = carry
-      i, f, g, o = jnp.split(gates + hidden @ recurrent, 4, axis=-1)
+      kept = hidden if mask is None else hidden * mask
+      i, f, g, o = jnp.split(gates + kept @ recurrent, 4, axis=-1)
       cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
       hidden = nn.sigmoid(o) * jnp.tanh(cell)
-      return (hidden, cell), hidden
+      new = (hidden, cell)
+      return (new if length is None else freeze(alive, new, carry)), hidden
 
     gates = jnp.moveaxis(gates, -2, 0)
+    alive = jnp.arange(len(gates)) < (len(gates) if length is None else length)
     # Not unrolled: that is no faster and takes twice as long to compile.
-    carry, outputs = lax.scan(step, carry, gates, reverse=reverse)
+    carry, outputs = lax.scan(step, carry, (gates, alive), reverse=reverse)
     return jnp.moveaxis(outputs, 0, -2), carry

@@ -11,6 +11,7 @@ https://arxiv.org/abs/1806.09055, equations 3 and 4, algorithm 1.
 
 from collections.abc import Callable
 import functools
+from typing import Any
 
 import jax
 from jax import lax
@@ -34,6 +35,8 @@ def bilevel(
   anneal: descent.Anneal | None = None,
   arch_start: int = 0,
   arch_every: int = 1,
+  valid_loss: descent.Loss | None = None,
+  carry: Any = None,
 ) -> Search:
   """Search by alternating architecture and weight steps.
 
@@ -46,7 +49,8 @@ def bilevel(
     loss: `(weights, arch, key, batch) -> (f32[], metrics)`.
     init_params: `(key) -> weights`.
     distribution: over architectures, with differentiable samples.
-    weight_optimizer: of the weights, without clipping.
+    weight_optimizer: of the weights, without clipping. One with extra
+      arguments, see optax, is given the training batch as `batch`.
     arch_optimizer: of the distribution's parameters.
     hypergradient: from `hypergradients`; None for `first_order`.
     max_norm: global norm to which weight gradients are clipped, or None.
@@ -55,6 +59,11 @@ def bilevel(
       number of updates done; for temperatures, or None.
     arch_start: number of updates before the first architecture step.
     arch_every: number of updates from one architecture step to the next.
+    valid_loss: of the validation batch, where it is another than `loss`.
+    carry: what the losses hand from each batch to the next of its part, such as
+      the hidden states of a text; here the first one, `[...]`. Losses find it
+      in `batch['carry']` and return the next one as `metrics['carry']`. None
+      for losses without.
 
   Returns:
     A search whose batches are `dict(train=..., valid=...)`. An update without
@@ -75,15 +84,20 @@ def bilevel(
     )
   hypergradient = hypergradient or hypergradients.first_order()
   train_objective = descent.objective(loss, distribution)
-  valid_objective = descent.objective(loss, distribution, penalty)
+  valid_objective = descent.objective(valid_loss or loss, distribution, penalty)
 
-  def arch_step(state, train_loss, valid_loss):
+  def part(batch, state, name):
+    if carry is None:
+      return batch[name]
+    return dict(batch[name], carry=state.carry[name])
+
+  def arch_step(state, optimizer, train_loss, valid_loss):
     (_, metrics), gradient = hypergradient(
       lambda weights, arch_params: train_loss(weights, arch_params)[0],
       valid_loss,
       state.weights,
       state.arch_params,
-      weight_optimizer,
+      optimizer,
       state.weight_state,
     )
     params = descent.apply(
@@ -99,25 +113,31 @@ def bilevel(
   def update(key, state, batch):
     descent.check(batch, 'train', 'valid')
     train_key, valid_key = jax.random.split(key)
+    optimizer = descent.see_batch(weight_optimizer, batch['train'])
     train_loss = functools.partial(
-      train_objective, train_key, batch['train'], state.step
+      train_objective, train_key, part(batch, state, 'train'), state.step
     )
     valid_loss = functools.partial(
-      valid_objective, valid_key, batch['valid'], state.step
+      valid_objective, valid_key, part(batch, state, 'valid'), state.step
     )
     if arch_start == 0 and arch_every == 1:
-      result = arch_step(state, train_loss, valid_loss)
+      result = arch_step(state, optimizer, train_loss, valid_loss)
     else:
       since = state.step - arch_start
       result = lax.cond(
         (since >= 0) & (since % arch_every == 0),
-        lambda: arch_step(state, train_loss, valid_loss),
+        lambda: arch_step(state, optimizer, train_loss, valid_loss),
         lambda: no_arch_step(state, valid_loss),
       )
     (arch_params, arch_state), valid_metrics, arch_norm = result
     (_, train_metrics), gradient = jax.value_and_grad(train_loss, has_aux=True)(
       state.weights, arch_params
     )
+    if carry is not None:
+      both = {'train': train_metrics, 'valid': valid_metrics}
+      state = state._replace(
+        carry={name: metrics.pop('carry') for name, metrics in both.items()}
+      )
     finite = jnp.isfinite(train_metrics['loss'] + valid_metrics['loss'])
     metrics = dict(
       descent.prefix('train', train_metrics),
@@ -131,11 +151,16 @@ def bilevel(
       gradient,
       arch_params,
       arch_state,
-      weight_optimizer,
+      optimizer,
       max_norm,
       anneal,
     ), metrics
 
   return descent.search(
-    update, init_params, distribution, weight_optimizer, arch_optimizer
+    update,
+    init_params,
+    distribution,
+    weight_optimizer,
+    arch_optimizer,
+    () if carry is None else {'train': carry, 'valid': carry},
   )

@@ -23,6 +23,7 @@ class State(NamedTuple):
   arch_params: Params
   weight_state: optax.OptState
   arch_state: optax.OptState
+  carry: Any = ()  # what the loss hands from batch to batch, part by part
 
 
 def weight_optimizer(
@@ -83,6 +84,7 @@ def search(
   distribution: Distribution,
   weight_optimizer: optax.GradientTransformation,
   arch_optimizer: optax.GradientTransformation,
+  carry: Any = (),
 ) -> Search:
   """Return an update with the `init` and `best` that fit it.
 
@@ -92,6 +94,7 @@ def search(
     distribution: over architectures.
     weight_optimizer: of the weights.
     arch_optimizer: of the distribution's parameters.
+    carry: the first one, see `State`.
 
   Returns:
     The search.
@@ -107,6 +110,7 @@ def search(
       arch_params,
       weight_optimizer.init(weights),
       arch_optimizer.init(arch_params),
+      carry,
     )
 
   def best(key, state):
@@ -197,7 +201,35 @@ def advance(
   )
   if anneal is not None:
     arch_params = anneal(arch_params, state.step + 1)
-  return State(state.step + 1, weights, arch_params, weight_state, arch_state)
+  return State(
+    state.step + 1,
+    weights,
+    arch_params,
+    weight_state,
+    arch_state,
+    state.carry,
+  )
+
+
+def see_batch(
+  optimizer: optax.GradientTransformation, batch: Batch
+) -> optax.GradientTransformation:
+  """Return an optimiser whose extra argument `batch`, if it has one, is given.
+
+  Args:
+    optimizer: any; those with extra arguments, see optax, may depend on the
+      batch of their gradient, as a rate in proportion to its length does.
+    batch: that batch.
+
+  Returns:
+    The optimiser, of the same state.
+  """
+  extended = optax.with_extra_args_support(optimizer)
+
+  def update(gradient, state, params=None):
+    return extended.update(gradient, state, params, batch=batch)
+
+  return optax.GradientTransformation(optimizer.init, update)
 
 
 def prefix(name: str, metrics: Metrics) -> Metrics:

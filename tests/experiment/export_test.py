@@ -14,7 +14,7 @@ from nasjax import archive
 from nasjax.estimators import combine
 from nasjax.experiment import dag, drawing, export, plots, progress, results
 from nasjax.searches import run
-from nasjax.spaces import categorical, darts_cell, nasbench201
+from nasjax.spaces import categorical, darts_cell, nasbench201, rnn_cell
 from nasjax.systems import regularized_evolution
 from tests.experiment import toys
 
@@ -123,6 +123,14 @@ class DrawingTest(parameterized.TestCase):
         'out',
       ],
     )
+
+  def test_recurrent_cells_are_drawn_with_their_functions(self):
+    arch = rnn_cell.from_genotype(rnn_cell.DARTS_V2)
+    figures = drawing.cells(export.to_json(arch))
+    texts = [t.get_text() for t in figures['recurrent'].axes[0].texts]
+    functions = [name for name, _ in rnn_cell.DARTS_V2.recurrent]
+    nodes = ['x, h[t-1]', *map(str, range(1, 9)), 'h[t]']
+    self.assertCountEqual(texts, functions + nodes)
 
   def test_drawings_bear_the_names_of_the_space(self):
     names = ('none', 'gate', 'shift')

@@ -299,3 +299,77 @@ def test_a_batch_without_its_parts_is_an_error():
   search = _scalar_search()
   with pytest.raises(ValueError, match=r"train and valid, got \['train'\]"):
     search.update(KEY, search.init(KEY), TRAIN)
+
+
+def _counting_loss(weights, arch, key, batch):
+  """A loss whose carry counts its batches, and is part of the value."""
+  del key
+  count = batch['carry']
+  value = (weights - batch['target'] - count) ** 2 + 0.1 * arch * weights
+  return value, {'carry': count + batch['step']}
+
+
+def test_each_part_has_a_carry_of_its_own():
+  search = bilevel.bilevel(
+    _counting_loss,
+    lambda key: jnp.array(0.0),
+    PARAMETERS,
+    optax.sgd(0.1),
+    optax.sgd(0.0),
+    carry=jnp.array(3.0),
+    arch_every=2,  # a carry is handed on without an architecture step, too
+  )
+  batch = {
+    'train': {'target': jnp.array(1.0), 'step': jnp.array(1.0)},
+    'valid': {'target': jnp.array(-1.0), 'step': jnp.array(10.0)},
+  }
+  state, metrics = jax.jit(lambda: _run(search, 3, batch))()
+  assert state.carry == {'train': 6, 'valid': 33}
+  assert 'train_carry' not in metrics
+  w, train, valid = 0.0, [], []
+  for t in range(3):
+    valid.append((w + 1 - (3 + 10 * t)) ** 2 + 0.2 * w)
+    train.append((w - 1 - (3 + t)) ** 2 + 0.2 * w)
+    w -= 0.1 * (2 * (w - 1 - (3 + t)) + 0.2)
+  np.testing.assert_allclose(metrics['train_loss'], train, rtol=1e-5)
+  np.testing.assert_allclose(metrics['valid_loss'], valid, rtol=1e-5)
+
+
+def test_the_validation_loss_may_be_another():
+  def other(weights, arch, key, batch):
+    return batch + 0.0 * weights * arch, {'seen': weights}
+
+  search = _scalar_search(valid_loss=other)
+  _, metrics = search.update(KEY, search.init(KEY), TRAIN | VALID)
+  assert metrics['valid_loss'] == 1 and metrics['valid_seen'] == -2
+  assert metrics['train_loss'] == 16 and 'train_seen' not in metrics
+
+
+def _by_batch():
+  def update(updates, state, params=None, *, batch, **kwargs):
+    del params, kwargs
+    return optax.tree.scale(batch + 1, updates), state
+
+  return optax.GradientTransformationExtraArgs(
+    lambda params: optax.EmptyState(), update
+  )
+
+
+def test_a_weight_optimiser_may_ask_for_the_training_batch():
+  # The real step and the unrolled one are those of the same optimiser.
+  search = bilevel.bilevel(
+    lambda w, a, key, part: (part * w**2 + (1 - part) * (w - a) ** 2, {}),
+    lambda key: jnp.array(-2.0),
+    PARAMETERS,
+    optax.chain(optax.sgd(0.1), _by_batch()),
+    optax.sgd(0.0),
+    hypergradients.exact(),
+  )
+  batch = {'train': jnp.array(0.5), 'valid': jnp.array(1.0)}
+  state, metrics = search.update(KEY, search.init(KEY), batch)
+  w = -2 - 1.5 * 0.1 * (2 * 0.5 * -2 + (-2 - 2))
+  np.testing.assert_allclose(state.weights, w, rtol=1e-6)
+  # dw' / da = 1.5 * 0.1, d L_val / dw' = 2 w'.
+  np.testing.assert_allclose(
+    metrics['arch_gradient_norm'], abs(0.15 * 2 * w), rtol=1e-5
+  )
