@@ -2,6 +2,7 @@
 
 from nasjax.distributions import (
   categorical,
+  clipped,
   controller,
   edge_normalised,
   gumbel,
@@ -14,6 +15,7 @@ from nasjax.distributions import (
 
 __all__ = (
   'categorical',
+  'clipped',
   'controller',
   'edge_normalised',
   'gumbel',
