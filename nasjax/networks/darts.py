@@ -50,6 +50,8 @@ class Darts(nn.Module):
     num_nodes: inner nodes of a cell.
     affine: whether normalisation inside cells scales and shifts (evaluation).
     pool_norm: whether pools are followed by normalisation (search).
+    node_norm: whether nodes are normalised (search with weights of operations
+      that do not sum to one); by the batch, so not of networks that `track`.
     track: whether running statistics are kept, for networks trained to be
       used; without them the network is a pure map.
     auxiliary: whether a second classifier sits at two thirds of the depth;
@@ -66,6 +68,7 @@ class Darts(nn.Module):
   num_nodes: int = 4
   affine: bool = False
   pool_norm: bool = True
+  node_norm: bool = False
   track: bool = False
   auxiliary: bool = False
   stem: str = 'cifar'
@@ -133,6 +136,11 @@ class Darts(nn.Module):
     smallest = {'cifar': 4, 'imagenet': 32}
     if self.stem not in smallest:
       raise ValueError(f'Unknown stem {self.stem!r}. Known: cifar, imagenet.')
+    if self.node_norm and self.track:
+      raise ValueError(
+        'node_norm takes the statistics of the batch: a network that keeps '
+        'running ones (track) cannot have it.'
+      )
     if min(shape[1:3]) < smallest[self.stem]:
       raise ValueError(
         f'The {self.stem} stem and two reductions need images of at least '
@@ -170,4 +178,11 @@ class Darts(nn.Module):
       channels, 2 if reduction else 1, self.affine, self.track, self.pool_norm
     )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
-    return cell.Cell(operations, self.edges, 2, site, name=f'cell_{i}')
+    return cell.Cell(
+      operations,
+      self.edges,
+      2,
+      site,
+      node_norm=self.node_norm,
+      name=f'cell_{i}',
+    )

@@ -126,6 +126,18 @@ def test_the_smallest_and_odd_images_will_do():
     assert logits.shape == (2, 10)
 
 
+def test_normalised_nodes_are_of_the_search_alone():
+  arch = {kind: jnp.ones((5, 3)) for kind in ('normal', 'reduce')}
+  network = TINY.clone(node_norm=True)
+  plain, normed = (
+    jax.eval_shape(lambda n=n: n.init(jax.random.key(0), arch, forms.images()))
+    for n in (TINY, network)
+  )
+  assert jax.tree.structure(plain) == jax.tree.structure(normed)
+  with pytest.raises(ValueError, match='keeps running ones'):
+    network.clone(track=True).init(jax.random.key(0), arch, forms.images())
+
+
 def test_an_unknown_operation_is_a_value_error_that_names_the_known():
   network = TINY.clone(operations=('none', 'conv7'))
   with pytest.raises(ValueError, match="'conv7'. Known: .*sep_conv_3x3"):
