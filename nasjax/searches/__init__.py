@@ -1,6 +1,8 @@
 """Searches: what drives estimators, strategies and gradients to a result."""
 
 from nasjax.searches import (
+  admm,
+  arch_schedules,
   bilevel,
   black_box,
   descent,
@@ -16,6 +18,8 @@ from nasjax.searches import (
 )
 
 __all__ = (
+  'admm',
+  'arch_schedules',
   'bilevel',
   'black_box',
   'descent',

@@ -23,14 +23,11 @@ Deviations:
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import optax
 
-from nasjax import schedules
 from nasjax.distributions import softmax
 from nasjax.networks import loss as losses
-from nasjax.searches import bilevel, hypergradients, penalties
+from nasjax.searches import bilevel, descent, hypergradients, penalties
 from nasjax.spaces import darts_cell
 from nasjax.types import Arch, Search, Space
 
@@ -106,29 +103,22 @@ def darts(
     DARTS, https://arxiv.org/abs/1806.09055, algorithm 1.
   """
   _check(space, derive)
-  cosine = optax.cosine_decay_schedule(
-    learning_rate, num_epochs, final_learning_rate / learning_rate
-  )
-  weight_optimizer = optax.chain(
-    optax.add_decayed_weights(weight_decay),
-    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
+  weight_optimizer = descent.cosine_sgd(
+    learning_rate,
+    final_learning_rate,
+    num_epochs,
+    steps_per_epoch,
+    momentum,
+    weight_decay,
   )
   arch_optimizer = optax.chain(
     optax.add_decayed_weights(arch_weight_decay),
     optax.adam(arch_learning_rate, arch_b1, arch_b2),
   )
-
   distribution = softmax.softmax(space, init_scale, derive)
-
-  def init_params(key):
-    # A relaxed architecture brings the weights of all operations into being.
-    arch = distribution.sample(key, distribution.init(key))
-    example = jnp.zeros((1, *input_shape))
-    return jax.jit(network.init)(key, arch, example)['params']
-
   return bilevel.bilevel(
     losses.classification_loss(network, label_smoothing),
-    init_params,
+    descent.init_network(network, distribution, input_shape),
     distribution,
     weight_optimizer,
     arch_optimizer,
