@@ -16,6 +16,7 @@ import optax
 from nasjax import archive, networks
 from nasjax.distributions import categorical as categorical_policy
 from nasjax.distributions import (
+  clipped,
   controller,
   edge_normalised,
   gumbel,
@@ -83,6 +84,7 @@ from nasjax.strategies import (
 from nasjax.systems import (
   assisted_evolution,
   darts,
+  darts_prime,
   naswot,
   te_nas,
 )
@@ -300,6 +302,19 @@ def _darts():
   )
 
 
+def _darts_prime(regularizer):
+  return darts_prime.darts_prime(
+    TINY,
+    _linear_network(),
+    input_shape=(3,),
+    steps_per_epoch=2,
+    arch_every=1,
+    regularizer=regularizer,
+    none=None,
+    derive=None,
+  )
+
+
 def _gradient_search(search, distribution, **kwargs):
   return search(
     _quadratic,
@@ -472,6 +487,7 @@ DISTRIBUTIONS = (
     TRIMMED,
   ),
   Row('sigmoid', lambda: sigmoid.sigmoid(TRIMMED, 1e-3), TRIMMED),
+  Row('clipped', lambda: clipped.clipped(TRIMMED, 1e-2), TRIMMED),
   Row(
     'edge_normalised',
     lambda: edge_normalised.edge_normalised(
@@ -646,6 +662,18 @@ SEARCHES = (
     TINY,
   ),
   Row('darts', _darts, TINY, batch={'train': _EXAMPLES, 'valid': _EXAMPLES}),
+  Row(
+    'darts_prime',
+    lambda: _darts_prime('proximity'),
+    TINY,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
+  Row(
+    'darts_prime_admm',
+    lambda: _darts_prime('admm'),
+    TINY,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
   Row(
     'replicate',
     _replicated,
