@@ -83,8 +83,10 @@ from nasjax.strategies import (
 )
 from nasjax.systems import (
   assisted_evolution,
+  d_darts,
   darts,
   darts_prime,
+  fair_darts,
   naswot,
   te_nas,
 )
@@ -112,6 +114,7 @@ class Row(NamedTuple):
 
 CELLS = nasbench201.nasbench201()
 DARTS = darts_cell.darts_cell(num_nodes=2)
+CELLS_APART = darts_cell.darts_cell(num_nodes=1, num_cells=3)
 GRAPHS = nasbench101.nasbench101()
 GRAPHS_RESTRICTED = GRAPHS.restrict(
   # Without max pooling and with the edge from the input to the output.
@@ -190,16 +193,16 @@ def _one_shot() -> Estimator:
   )
 
 
-def _linear_network() -> types.SimpleNamespace:
+def _linear_network(space: Space = TINY) -> types.SimpleNamespace:
   """Logits that are linear in the features of the architecture."""
 
   def init(key, arch, x):
-    shape = (TINY.encode(arch).size, x.shape[-1], 3)
+    shape = (space.encode(arch).size, x.shape[-1], 3)
     return {'params': {'w': jax.random.normal(key, shape)}}
 
   def apply(variables, arch, x, train=True, mutable=None):
     del train
-    logits = x @ jnp.tensordot(TINY.encode(arch), variables['params']['w'], 1)
+    logits = x @ jnp.tensordot(space.encode(arch), variables['params']['w'], 1)
     return (logits, {}) if mutable else logits
 
   return types.SimpleNamespace(init=init, apply=apply)
@@ -672,6 +675,26 @@ SEARCHES = (
     'darts_prime_admm',
     lambda: _darts_prime('admm'),
     TINY,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
+  Row(
+    'd_darts',
+    lambda: d_darts.d_darts(
+      CELLS_APART,
+      _linear_network(CELLS_APART),
+      input_shape=(3,),
+      steps_per_epoch=2,
+      ablation='differentiable',
+    ),
+    CELLS_APART,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
+  Row(
+    'fair_darts',
+    lambda: fair_darts.fair_darts(
+      DARTS, _linear_network(DARTS), input_shape=(3,), steps_per_epoch=2
+    ),
+    DARTS,
     batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
   ),
   Row(

@@ -60,6 +60,10 @@ class Darts(nn.Module):
       to an eighth.
     operations: names of the K operations, in the order of the space.
     custom_operations: further names and their factories `(Site) -> module`.
+    cells: for every layer the row of `arch['cells']` that it takes, where cells
+      share nothing (D-DARTS); None for the two kinds of cell.
+    operations_per_edge: how many choices every edge has, next to each other;
+      their results add up.
   """
 
   num_classes: int = 10
@@ -74,6 +78,8 @@ class Darts(nn.Module):
   stem: str = 'cifar'
   operations: tuple[str, ...] = genotypes.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
+  cells: tuple[int, ...] | None = None
+  operations_per_edge: int = 1
 
   @property
   def edges(self) -> tuple[tuple[int, int], ...]:
@@ -82,6 +88,7 @@ class Darts(nn.Module):
       (source, target)
       for target in range(2, 2 + self.num_nodes)
       for source in range(target)
+      for _ in range(self.operations_per_edge)
     )
 
   @property
@@ -101,13 +108,13 @@ class Darts(nn.Module):
 
     Args:
       arch: `{'normal': ..., 'reduce': ...}`, choices of every edge of the two
-        kinds of cell, in any form.
+        kinds of cell, in any form; or `{'cells': ...}`, of every cell.
       x: images; both sides at least 4 pixels (32 with the ImageNet stem).
       train: whether running statistics, if kept, are updated rather than used.
       drop_path: probability of dropping an edge of an example, needs the rng
         stream 'drop_path'; None for no dropping.
     """
-    self._check(x.shape)
+    self._check(arch, x.shape)
     before_last, last, reduced = self._stem(x, train)
     channels = self.channels
     auxiliary = None
@@ -116,7 +123,12 @@ class Darts(nn.Module):
       channels *= 2 if reduction else 1
       inputs = self._preprocess(i, before_last, last, channels, reduced, train)
       nodes = self._cell(i, channels, reduction)(
-        arch['reduce' if reduction else 'normal'], inputs, train, drop_path
+        arch['reduce' if reduction else 'normal']
+        if self.cells is None
+        else arch['cells'][self.cells[i]],
+        inputs,
+        train,
+        drop_path,
       )
       output = jnp.concatenate(list(nodes), axis=-1)
       before_last, last, reduced = last, output, reduction
@@ -132,7 +144,14 @@ class Darts(nn.Module):
     logits = layers.Dense(self.num_classes, name='classifier')(x)
     return logits if auxiliary is None else (logits, auxiliary)
 
-  def _check(self, shape):
+  def _check(self, arch, shape):
+    if self.cells is not None:
+      rows = len(arch['cells'])
+      if len(self.cells) != self.num_cells or max(self.cells) >= rows:
+        raise ValueError(
+          f'{self.num_cells} layers need as many rows of the {rows} cells of '
+          f'the architecture, got {self.cells}.'
+        )
     smallest = {'cifar': 4, 'imagenet': 32}
     if self.stem not in smallest:
       raise ValueError(f'Unknown stem {self.stem!r}. Known: cifar, imagenet.')

@@ -1,6 +1,7 @@
 """Searches: what drives estimators, strategies and gradients to a result."""
 
 from nasjax.searches import (
+  ablation,
   admm,
   arch_schedules,
   bilevel,
@@ -18,6 +19,7 @@ from nasjax.searches import (
 )
 
 __all__ = (
+  'ablation',
   'admm',
   'arch_schedules',
   'bilevel',

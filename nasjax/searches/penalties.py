@@ -23,7 +23,7 @@ from jax import flatten_util, lax
 import jax.numpy as jnp
 import optax
 
-from nasjax.types import Arch, Params
+from nasjax.types import Arch, Mask, Params
 
 Penalty = Callable[[Params, Arch, jax.Array], jax.Array]
 Weight = float | jax.Array | optax.Schedule
@@ -102,13 +102,15 @@ def l2(weight: Weight) -> Penalty:
   return penalty
 
 
-def zero_one(weight: Weight = 10.0) -> Penalty:
+def zero_one(weight: Weight = 10.0, mask: Mask | None = None) -> Penalty:
   """Reward independent choices for being far from a half.
 
     -weight * mean (c - 1/2)^2
 
   Args:
     weight: factor of the penalty (FairDARTS: 10).
+    mask: pytree of `bool[D, K]`, the choices that the mean is over; None for
+      all.
 
   Returns:
     A penalty for relaxed architectures with entries in `[0, 1]`, as from a
@@ -117,7 +119,8 @@ def zero_one(weight: Weight = 10.0) -> Penalty:
 
   def penalty(arch_params, arch, step):
     del arch_params
-    return -_at(weight, step) * jnp.mean((_entries(arch) - 0.5) ** 2)
+    rows = arch if mask is None else jax.tree.map(lambda c, m: c[m], arch, mask)
+    return -_at(weight, step) * jnp.mean((_entries(rows) - 0.5) ** 2)
 
   return penalty
 

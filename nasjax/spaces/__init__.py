@@ -17,6 +17,7 @@ from nasjax.spaces import (
   nasbench201_classes,
   nasbench201_traits,
   paths,
+  separate_cells,
   sequences,
   tensors,
 )
@@ -38,6 +39,7 @@ __all__ = (
   'nasbench201_classes',
   'nasbench201_traits',
   'paths',
+  'separate_cells',
   'sequences',
   'tensors',
 )

@@ -80,6 +80,14 @@ def test_zero_one_pushes_outwards_and_is_still_at_a_half():
   np.testing.assert_allclose(loss(jnp.full(5, 50.0)), 10 * -0.25)
 
 
+def test_zero_one_may_leave_out_choices():
+  weights = {'op': jnp.array([[0.0, 0.9, 0.2], [0.0, 0.6, 0.7]])}
+  mask = {'op': np.array([[False, True, True]] * 2)}
+  got = penalties.zero_one(2.0, mask)({}, weights, STEP)
+  expected = -2 * (0.4**2 + 0.3**2 + 0.1**2 + 0.2**2) / 4
+  np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
   'factory',
   [
