@@ -18,6 +18,10 @@ ablation loss is that of the authors' program;
 passes.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import ml_collections
 
 from configs import darts_digits
@@ -31,6 +35,16 @@ _OPERATIONS = (
   'sep_conv_3x3',
   'dil_conv_3x3',
 )
+
+
+def each_cell() -> Callable[[Any], dict[str, jax.Array]]:
+  """Return `(state) -> arrays`: the alphas of every cell, to be drawn apart."""
+
+  def snapshot(state):
+    alphas = state.arch_params['cells']  # [..., G, E, K], perhaps of seeds
+    return {f'cell_{i}': alphas[..., i, :, :] for i in range(alphas.shape[-3])}
+
+  return snapshot
 
 
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
@@ -80,6 +94,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     learning_rate=0.025,
     parse='edge' if arg == 'edge' else 'sparse',
   )
+  config.snapshot = dict(name='configs.d_darts_digits:each_cell')
   if arg == 'edge':
     config.num_random = 0
   return config
