@@ -16,6 +16,7 @@ import optax
 from nasjax import archive, networks
 from nasjax.distributions import categorical as categorical_policy
 from nasjax.distributions import (
+  clipped,
   controller,
   edge_normalised,
   gumbel,
@@ -89,8 +90,11 @@ from nasjax.strategies import (
 )
 from nasjax.systems import (
   assisted_evolution,
+  d_darts,
   darts,
+  darts_prime,
   darts_rnn,
+  fair_darts,
   naswot,
   te_nas,
   wiring,
@@ -120,6 +124,7 @@ class Row(NamedTuple):
 CELLS = nasbench201.nasbench201()
 DARTS = darts_cell.darts_cell(num_nodes=2)
 RECURRENT = rnn_cell.rnn_cell(num_nodes=2)
+CELLS_APART = darts_cell.darts_cell(num_nodes=1, num_cells=3)
 GRAPHS = nasbench101.nasbench101()
 GRAPHS_RESTRICTED = GRAPHS.restrict(
   # Without max pooling and with the edge from the input to the output.
@@ -198,16 +203,16 @@ def _one_shot() -> Estimator:
   )
 
 
-def _linear_network() -> types.SimpleNamespace:
+def _linear_network(space: Space = TINY) -> types.SimpleNamespace:
   """Logits that are linear in the features of the architecture."""
 
   def init(key, arch, x):
-    shape = (TINY.encode(arch).size, x.shape[-1], 3)
+    shape = (space.encode(arch).size, x.shape[-1], 3)
     return {'params': {'w': jax.random.normal(key, shape)}}
 
   def apply(variables, arch, x, train=True, mutable=None):
     del train
-    logits = x @ jnp.tensordot(TINY.encode(arch), variables['params']['w'], 1)
+    logits = x @ jnp.tensordot(space.encode(arch), variables['params']['w'], 1)
     return (logits, {}) if mutable else logits
 
   return types.SimpleNamespace(init=init, apply=apply)
@@ -364,6 +369,19 @@ def _darts_rnn():
     batch_size=2,
     bptt=3,
     hypergradient=hypergradients.first_order(),
+  )
+
+
+def _darts_prime(regularizer):
+  return darts_prime.darts_prime(
+    TINY,
+    _linear_network(),
+    input_shape=(3,),
+    steps_per_epoch=2,
+    arch_every=1,
+    regularizer=regularizer,
+    none=None,
+    derive=None,
   )
 
 
@@ -548,6 +566,7 @@ DISTRIBUTIONS = (
   Row('one_hot_softmax', lambda: one_hot.one_hot(TRIMMED, 'softmax'), TRIMMED),
   Row('two_path', lambda: two_path.two_path(TRIMMED), TRIMMED),
   Row('sigmoid', lambda: sigmoid.sigmoid(TRIMMED, 1e-3), TRIMMED),
+  Row('clipped', lambda: clipped.clipped(TRIMMED, 1e-2), TRIMMED),
   Row(
     'edge_normalised',
     lambda: edge_normalised.edge_normalised(
@@ -747,6 +766,38 @@ SEARCHES = (
     batch=dict.fromkeys(
       ('train', 'valid'), dict(_PIECE, start=np.array(False))
     ),
+  ),
+  Row(
+    'darts_prime',
+    lambda: _darts_prime('proximity'),
+    TINY,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
+  Row(
+    'darts_prime_admm',
+    lambda: _darts_prime('admm'),
+    TINY,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
+  Row(
+    'd_darts',
+    lambda: d_darts.d_darts(
+      CELLS_APART,
+      _linear_network(CELLS_APART),
+      input_shape=(3,),
+      steps_per_epoch=2,
+      ablation='differentiable',
+    ),
+    CELLS_APART,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
+  Row(
+    'fair_darts',
+    lambda: fair_darts.fair_darts(
+      DARTS, _linear_network(DARTS), input_shape=(3,), steps_per_epoch=2
+    ),
+    DARTS,
+    batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
   ),
   Row(
     'replicate',

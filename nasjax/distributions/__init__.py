@@ -2,6 +2,7 @@
 
 from nasjax.distributions import (
   categorical,
+  clipped,
   controller,
   edge_normalised,
   gumbel,
@@ -16,6 +17,7 @@ from nasjax.distributions import (
 
 __all__ = (
   'categorical',
+  'clipped',
   'controller',
   'edge_normalised',
   'gumbel',

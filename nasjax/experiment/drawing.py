@@ -124,6 +124,12 @@ def cells(
     names = operations or rnn_cell.FUNCTIONS
     picture = recurrent_cell(arch['recurrent'], 'recurrent cell', names)
     return {'recurrent': picture}
+  if set(arch) == {'cells'} and np.ndim(arch['cells']) == 2:
+    names = operations or darts_cell.OPERATIONS
+    return {
+      f'cell {i}': darts(leaf, f'cell {i}', names)
+      for i, leaf in enumerate(np.asarray(arch['cells']))
+    }
   if set(arch) == {'op'} and np.shape(arch['op']) == (6,):
     names = operations or nasbench201.OPERATIONS
     return {'op': nasbench201_cell(arch['op'], 'cell', names)}

@@ -32,6 +32,8 @@ class Cell(nn.Module):
     site: channels and norm of the operations; its stride is that of the edges
       that leave an input.
     unroll: whether index choices are applied edge by edge.
+    node_norm: whether inner nodes are normalised by the statistics of the
+      batch, as DARTS-PRIME does where the weights of an edge sum to anything.
   """
 
   operations: tuple
@@ -39,6 +41,7 @@ class Cell(nn.Module):
   num_inputs: int
   site: operations_lib.Site
   unroll: bool = False
+  node_norm: bool = False
 
   @nn.compact
   def __call__(
@@ -65,8 +68,10 @@ class Cell(nn.Module):
     keep = self._keep(inputs.shape[1], drop_path)
     is_static = isinstance(choices, tuple)
     if is_static or (self.unroll and not choice.is_relaxed(choices)):
-      return self._unrolled(choices, inputs, keep, train)
-    return self._looped(choices, inputs, keep, train)
+      nodes = self._unrolled(choices, inputs, keep, train)
+    else:
+      nodes = self._looped(choices, inputs, keep, train)
+    return jax.vmap(ops.batch_norm)(nodes) if self.node_norm else nodes
 
   def _check(self, choices):
     num_edges, num_options = len(self.edges), len(self.operations)
@@ -109,10 +114,12 @@ class Cell(nn.Module):
     if not self.is_initializing():  # `param` would trace `init` once more
       return {key: self.get_variable(key, slot, {}) for key in collections}
     variables = {
-      'params': self.param(slot, lambda key: _collection(init(key), 'params'))
+      'params': self.param(
+        slot, lambda key: edges_lib.collection(init(key), 'params')
+      )
     }
     if self.site.track:
-      stats = _collection(init(jax.random.key(0)), 'batch_stats')
+      stats = edges_lib.collection(init(jax.random.key(0)), 'batch_stats')
       self.put_variable('batch_stats', slot, stats)
       variables['batch_stats'] = stats
     return variables
@@ -184,9 +191,12 @@ class Cell(nn.Module):
           init = self._init_operations([names[choices[e]]], stride)
           variables = self._own(slot, init)
         watch, tap = self._watch(slot)
+        x = nodes[source]
+        if self.node_norm and source >= self.num_inputs:
+          x = ops.batch_norm(x)
         nodes[target], reports = edges_lib.added(
           self.operations, self._site(stride), train, watch
-        )(choices[e], nodes[target], variables, nodes[source], keep[e], tap)
+        )(choices[e], nodes[target], variables, x, keep[e], tap)
         self._report(slot, reports, row if shared else None)
     return jnp.stack(nodes[self.num_inputs :])
 
@@ -204,17 +214,18 @@ class Cell(nn.Module):
     for group, edges in enumerate(self._groups()):
       sources, targets = np.array([self.edges[e] for e in edges]).T
       from_input = stride > 1 and group == 0
-      reads = (
-        ops.Port(0, sources)
-        if from_input
-        else ops.Port(inner, sources - offset)
-      )
+      reads = ops.Port(0, sources)
+      if not from_input:
+        reads = ops.Port(inner, sources - offset)
+      is_sum = None
+      if self.node_norm and not from_input:
+        is_sum = jnp.asarray(sources >= first)
       nodes = self._loop(
         group,
         stride if from_input else 1,
         train,
         nodes,
-        (choices[np.array(edges)], keep[np.array(edges)]),
+        (choices[np.array(edges)], keep[np.array(edges)], is_sum),
         reads,
         ops.Port(inner, targets - offset),
       )
@@ -236,12 +247,3 @@ class Cell(nn.Module):
     )
     self._report(slot, reports)
     return nodes
-
-
-def _collection(variables, name):
-  """Pick one collection of every operation that has it."""
-  return {
-    operation: collections[name]
-    for operation, collections in variables.items()
-    if collections.get(name)
-  }

@@ -4,9 +4,10 @@ Counted are the multiply-adds of convolutions and linear layers for one example,
 without normalisation, pooling and biases, as the tables of the papers do.
 """
 
-import collections
 from collections.abc import Callable
+import functools
 import math
+import operator
 from typing import Any, NamedTuple
 
 from flax import linen as nn
@@ -91,15 +92,17 @@ def darts_cost(
     `(arch) -> Cost` of two `f32[]`.
   """
   none = network.operations.index('none')
-  kinds = sorted(set(network.kinds))
-  nothing = {kind: (none,) * len(network.edges) for kind in kinds}
+  empty = (none,) * len(network.edges)
+  nothing = dict.fromkeys(network.kinds, empty)
+  if network.cells is not None:
+    nothing = {'cells': (empty,) * (1 + max(network.cells))}
   fixed = count(network, nothing, jnp.zeros((1, *input_shape)))
-  tables = {kind: _table(network, kind, input_shape) for kind in kinds}
+  tables = _tables(network, input_shape)
 
   def cost(arch):
     rows = [
-      choice.select(arch[kind][e], tables[kind][e])
-      for kind in kinds
+      choice.select(functools.reduce(operator.getitem, path, arch)[e], table[e])
+      for path, table in tables.items()
       for e in range(len(network.edges))
     ]
     params, macs = sum(rows)
@@ -124,32 +127,48 @@ def darts_macs(
   return lambda arch: cost(arch).macs
 
 
-def _table(network, kind, input_shape):
-  """Return f32[E, K, 2]: what an operation on an edge adds in all cells."""
+def _layers(network):
+  """Return which layers take the choices at a path of the architecture."""
+  if network.cells is None:
+    paths = [(kind,) for kind in network.kinds]
+  else:
+    paths = [('cells', row) for row in network.cells]
+  return {
+    path: [i for i, other in enumerate(paths) if other == path]
+    for path in sorted(set(paths))
+  }
+
+
+def _tables(network, input_shape):
+  """Return, by path, f32[E, K, 2]: what an operation on an edge adds in all."""
   factories = operations.resolve(network.operations, network.custom_operations)
-  reduces = kind == 'reduce'
-  cells = collections.Counter(
-    size
-    for i, size in enumerate(_cell_sizes(network, input_shape))
-    if (i in network.reductions) == reduces
-  )
-  totals = {}  # edges from an input, and others, cost the same throughout
-  for from_input in (True, False):
-    stride = 2 if reduces and from_input else 1
-    total = np.zeros((len(factories), 2))
-    for (channels, *size), times in cells.items():
-      if reduces and not from_input:
-        size = [math.ceil(side / 2) for side in size]
-      site = operations.Site(
-        channels, stride, network.affine, network.track, network.pool_norm
-      )
-      x = jnp.zeros((1, *size, channels))
-      costs = [count(factory(site), x) for _, factory in factories]
-      total += times * np.array(costs)
-    totals[from_input] = total
-  return jnp.asarray(
-    np.stack([totals[source < 2] for source, _ in network.edges]), jnp.float32
-  )
+  sizes = _cell_sizes(network, input_shape)
+
+  @functools.cache
+  def costs(channels, *size, stride):
+    site = operations.Site(
+      channels, stride, network.affine, network.track, network.pool_norm
+    )
+    x = jnp.zeros((1, *size, channels))
+    return np.array([count(factory(site), x) for _, factory in factories])
+
+  def of_layer(i, from_input):
+    channels, *size = sizes[i]
+    reduces = i in network.reductions
+    if reduces and not from_input:
+      size = [math.ceil(side / 2) for side in size]
+    return costs(channels, *size, stride=2 if reduces and from_input else 1)
+
+  def table(layers):
+    # Edges from an input, and others, cost the same throughout a cell.
+    totals = {
+      from_input: sum(of_layer(i, from_input) for i in layers)
+      for from_input in (True, False)
+    }
+    rows = [totals[source < 2] for source, _ in network.edges]
+    return jnp.asarray(np.stack(rows), jnp.float32)
+
+  return {path: table(layers) for path, layers in _layers(network).items()}
 
 
 def _cell_sizes(network, input_shape):

@@ -58,6 +58,8 @@ class Darts(nn.Module):
       linear in the features.
     affine: whether normalisation inside cells scales and shifts (evaluation).
     pool_norm: whether pools are followed by normalisation (search).
+    node_norm: whether nodes are normalised (search with weights of operations
+      that do not sum to one); by the batch, so not of networks that `track`.
     track: whether running statistics are kept, for networks trained to be
       used; without them the network is a pure map.
     auxiliary: whether a second classifier sits at two thirds of the depth;
@@ -66,6 +68,10 @@ class Darts(nn.Module):
       to an eighth.
     operations: names of the K operations, in the order of the space.
     custom_operations: further names and their factories `(Site) -> module`.
+    cells: for every layer the row of `arch['cells']` that it takes, where cells
+      share nothing (D-DARTS); None for the two kinds of cell.
+    operations_per_edge: how many choices every edge has, next to each other;
+      their results add up.
   """
 
   num_classes: int = 10
@@ -76,11 +82,14 @@ class Darts(nn.Module):
   classifier_bias: bool = True
   affine: bool = False
   pool_norm: bool = True
+  node_norm: bool = False
   track: bool = False
   auxiliary: bool = False
   stem: str = 'cifar'
   operations: tuple[str, ...] = genotypes.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
+  cells: tuple[int, ...] | None = None
+  operations_per_edge: int = 1
 
   @property
   def edges(self) -> tuple[tuple[int, int], ...]:
@@ -89,6 +98,7 @@ class Darts(nn.Module):
       (source, target)
       for target in range(2, 2 + self.num_nodes)
       for source in range(target)
+      for _ in range(self.operations_per_edge)
     )
 
   @property
@@ -119,14 +129,15 @@ class Darts(nn.Module):
     Args:
       arch: `{'normal': ..., 'reduce': ...}`, choices of every edge of the two
         kinds of cell, in any form. A leaf with one more axis in front, as long
-        as there are cells of its kind, has a row for each of them.
+        as there are cells of its kind, has a row for each of them. With `cells`
+        `{'cells': ...}`, whose rows they name.
       x: images; with two reductions both sides at least 4 pixels (32 with the
         ImageNet stem).
       train: whether running statistics, if kept, are updated rather than used.
       drop_path: probability of dropping an edge of an example, needs the rng
         stream 'drop_path'; None for no dropping.
     """
-    self._check(x.shape)
+    self._check(arch, x.shape)
     before_last, last, reduced = self._stem(x, train)
     channels = self.channels
     auxiliary = None
@@ -153,10 +164,22 @@ class Darts(nn.Module):
     )(x)
     return logits if auxiliary is None else (logits, auxiliary)
 
-  def _check(self, shape):
+  def _check(self, arch, shape):
+    if self.cells is not None:
+      rows = len(arch['cells'])
+      if len(self.cells) != self.num_cells or max(self.cells) >= rows:
+        raise ValueError(
+          f'{self.num_cells} layers need as many rows of the {rows} cells of '
+          f'the architecture, got {self.cells}.'
+        )
     strides = {'cifar': 1, 'imagenet': 8}
     if self.stem not in strides:
       raise ValueError(f'Unknown stem {self.stem!r}. Known: cifar, imagenet.')
+    if self.node_norm and self.track:
+      raise ValueError(
+        'node_norm takes the statistics of the batch: a network that keeps '
+        'running ones (track) cannot have it.'
+      )
     smallest = strides[self.stem] * 2 ** len(self.reductions)
     if min(shape[1:3]) < smallest:
       raise ValueError(
@@ -172,6 +195,8 @@ class Darts(nn.Module):
 
   def _choices(self, arch, i):
     """Return the choices of cell i: its own, where cells share none."""
+    if self.cells is not None:
+      return arch['cells'][self.cells[i]]
     kind = self.kinds[i]
     leaf, num_cells = arch[kind], self.kinds.count(kind)
     if isinstance(leaf, tuple):
@@ -217,4 +242,11 @@ class Darts(nn.Module):
       channels, 2 if reduction else 1, self.affine, self.track, self.pool_norm
     )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
-    return cell.Cell(operations, self.edges, 2, site, name=f'cell_{i}')
+    return cell.Cell(
+      operations,
+      self.edges,
+      2,
+      site,
+      node_norm=self.node_norm,
+      name=f'cell_{i}',
+    )

@@ -13,7 +13,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from nasjax import choice
+from nasjax import choice, ops
 from nasjax.networks import layers, taps
 from nasjax.networks import operations as operations_lib
 
@@ -144,14 +144,18 @@ def program(
     watch: what is reported.
 
   Returns:
-    `(((choice, keep, tap), variables), (x,)) -> ((y,), reports)`.
+    `(((choice, keep, is_sum, tap), variables), (x,)) -> ((y,), reports)`;
+    where `is_sum` is given and true, x is normalised first.
   """
   options = branches(operations, site, train, watch)
 
   @jax.jit
   def edge(x, values):
-    (selected, keep, tap), variables = x
-    y, reports = choose(selected, options, variables, values[0], keep, tap)
+    (selected, keep, is_sum, tap), variables = x
+    (value,) = values
+    if is_sum is not None:
+      value = jnp.where(is_sum, ops.batch_norm(value), value)
+    y, reports = choose(selected, options, variables, value, keep, tap)
     return (y,), reports
 
   return edge
@@ -186,3 +190,20 @@ def added(
 
   options = [add(o) for o in branches(operations, site, train, watch)]
   return lambda selected, *operands: choice.switch(selected, options, *operands)
+
+
+def collection(variables: Any, name: str) -> dict[str, Any]:
+  """Pick one collection of every operation that has it.
+
+  Args:
+    variables: of operations, by operation and collection.
+    name: of the collection.
+
+  Returns:
+    The variables of the collection, by operation.
+  """
+  return {
+    operation: collections[name]
+    for operation, collections in variables.items()
+    if collections.get(name)
+  }

@@ -1,6 +1,9 @@
 """Searches: what drives estimators, strategies and gradients to a result."""
 
 from nasjax.searches import (
+  ablation,
+  admm,
+  arch_schedules,
   bilevel,
   black_box,
   descent,
@@ -17,6 +20,9 @@ from nasjax.searches import (
 )
 
 __all__ = (
+  'ablation',
+  'admm',
+  'arch_schedules',
   'bilevel',
   'black_box',
   'descent',

@@ -18,7 +18,12 @@ from jax import lax
 import jax.numpy as jnp
 import optax
 
-from nasjax.searches import descent, hypergradients, penalties
+from nasjax.searches import (
+  arch_schedules,
+  descent,
+  hypergradients,
+  penalties,
+)
 from nasjax.types import Distribution, Key, Params, Search
 
 
@@ -35,6 +40,7 @@ def bilevel(
   anneal: descent.Anneal | None = None,
   arch_start: int = 0,
   arch_every: int = 1,
+  arch_schedule: arch_schedules.ArchSchedule | None = None,
   valid_loss: descent.Loss | None = None,
   carry: Any = None,
 ) -> Search:
@@ -59,7 +65,9 @@ def bilevel(
       number of updates done; for temperatures, or None.
     arch_start: number of updates before the first architecture step.
     arch_every: number of updates from one architecture step to the next.
-    valid_loss: of the validation batch, where it is another than `loss`.
+    arch_schedule: from `arch_schedules`, in the place of those two numbers.
+    valid_loss: what the architecture is to minimise, like `loss`; None for
+      `loss` itself.
     carry: what the losses hand from each batch to the next of its part, such as
       the hidden states of a text; here the first one, `[...]`. Losses find it
       in `batch['carry']` and return the next one as `metrics['carry']`. None
@@ -67,21 +75,25 @@ def bilevel(
 
   Returns:
     A search whose batches are `dict(train=..., valid=...)`. An update without
-    architecture step still reports the validation loss. `diverged` is 1 where a
-    loss is not finite.
+    architecture step still reports the validation loss; where there are such
+    updates `arch_step` is 1 for the others. `diverged` is 1 where a loss is not
+    finite.
 
   Raises:
-    ValueError: if `arch_start` or `arch_every` is out of range, or a batch
-      lacks a part.
+    ValueError: if `arch_start` or `arch_every` is out of range or given beside
+      an `arch_schedule`, or a batch lacks a part.
 
   References:
     Liu et al., 2019, algorithm 1.
   """
-  if arch_start < 0 or arch_every < 1:
+  is_plain = arch_start == 0 and arch_every == 1
+  if arch_schedule is not None and not is_plain:
     raise ValueError(
-      'arch_start must be at least 0 and arch_every at least 1, got '
-      f'{arch_start} and {arch_every}.'
+      'An arch_schedule stands in the place of arch_start and arch_every, got '
+      f'{arch_start} and {arch_every} beside it.'
     )
+  always = is_plain and arch_schedule is None
+  schedule = arch_schedule or arch_schedules.every(arch_every, arch_start)
   hypergradient = hypergradient or hypergradients.first_order()
   train_objective = descent.objective(loss, distribution)
   valid_objective = descent.objective(valid_loss or loss, distribution, penalty)
@@ -91,10 +103,10 @@ def bilevel(
       return batch[name]
     return dict(batch[name], carry=state.carry[name])
 
-  def arch_step(state, optimizer, train_loss, valid_loss):
+  def arch_step(state, optimizer, on_train, on_valid):
     (_, metrics), gradient = hypergradient(
-      lambda weights, arch_params: train_loss(weights, arch_params)[0],
-      valid_loss,
+      lambda weights, arch_params: on_train(weights, arch_params)[0],
+      on_valid,
       state.weights,
       state.arch_params,
       optimizer,
@@ -105,32 +117,35 @@ def bilevel(
     )
     return params, metrics, optax.tree.norm(gradient)
 
-  def no_arch_step(state, valid_loss):
-    _, metrics = valid_loss(state.weights, state.arch_params)
+  def no_arch_step(state, on_valid):
+    _, metrics = on_valid(state.weights, state.arch_params)
     norm = optax.tree.norm(optax.tree.zeros_like(state.arch_params))
     return (state.arch_params, state.arch_state), metrics, norm
+
+  def init(key):
+    return search.init(key)._replace(schedule=schedule.init())
 
   def update(key, state, batch):
     descent.check(batch, 'train', 'valid')
     train_key, valid_key = jax.random.split(key)
     optimizer = descent.see_batch(weight_optimizer, batch['train'])
-    train_loss = functools.partial(
+    on_train = functools.partial(
       train_objective, train_key, part(batch, state, 'train'), state.step
     )
-    valid_loss = functools.partial(
+    on_valid = functools.partial(
       valid_objective, valid_key, part(batch, state, 'valid'), state.step
     )
-    if arch_start == 0 and arch_every == 1:
-      result = arch_step(state, optimizer, train_loss, valid_loss)
+    due = schedule.due(state.schedule, state.step)
+    if always:
+      result = arch_step(state, optimizer, on_train, on_valid)
     else:
-      since = state.step - arch_start
       result = lax.cond(
-        (since >= 0) & (since % arch_every == 0),
-        lambda: arch_step(state, optimizer, train_loss, valid_loss),
-        lambda: no_arch_step(state, valid_loss),
+        due,
+        lambda: arch_step(state, optimizer, on_train, on_valid),
+        lambda: no_arch_step(state, on_valid),
       )
     (arch_params, arch_state), valid_metrics, arch_norm = result
-    (_, train_metrics), gradient = jax.value_and_grad(train_loss, has_aux=True)(
+    (_, train_metrics), gradient = jax.value_and_grad(on_train, has_aux=True)(
       state.weights, arch_params
     )
     if carry is not None:
@@ -146,6 +161,11 @@ def bilevel(
       arch_gradient_norm=arch_norm,
       diverged=1.0 - finite,
     )
+    if not always:
+      metrics['arch_step'] = 1.0 * due
+    state = state._replace(
+      schedule=schedule.update(state.schedule, due, gradient)
+    )
     return descent.advance(
       state,
       gradient,
@@ -156,7 +176,7 @@ def bilevel(
       anneal,
     ), metrics
 
-  return descent.search(
+  search = descent.search(
     update,
     init_params,
     distribution,
@@ -164,3 +184,4 @@ def bilevel(
     arch_optimizer,
     () if carry is None else {'train': carry, 'valid': carry},
   )
+  return search._replace(init=init)

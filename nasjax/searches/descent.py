@@ -24,45 +24,13 @@ class State(NamedTuple):
   weight_state: optax.OptState
   arch_state: optax.OptState
   carry: Any = ()  # what the loss hands from batch to batch, part by part
+  schedule: Any = ()  # of `arch_schedules`, if one has a state
 
 
-def weight_optimizer(
-  learning_rate: float,
-  final_learning_rate: float,
-  momentum: float,
-  weight_decay: float,
-  steps_per_epoch: int,
-  num_epochs: int,
-) -> optax.GradientTransformation:
-  """Return the optimiser of the weights in DARTS and its successors.
-
-  Weight decay is added to the gradient, before momentum; the learning rate
-  follows a cosine and is constant within an epoch.
-
-  Args:
-    learning_rate: in the first epoch.
-    final_learning_rate: where the cosine ends.
-    momentum: of the gradient, with weight decay.
-    weight_decay: L2 coefficient.
-    steps_per_epoch: updates for which the learning rate is constant.
-    num_epochs: length of the cosine.
-
-  Returns:
-    The optimiser, without clipping.
-  """
-  cosine = optax.cosine_decay_schedule(
-    learning_rate, num_epochs, final_learning_rate / learning_rate
-  )
-  return optax.chain(
-    optax.add_decayed_weights(weight_decay),
-    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
-  )
-
-
-def arch_optimizer(
+def arch_adam(
   learning_rate: float, b1: float, b2: float, weight_decay: float
 ) -> optax.GradientTransformation:
-  """Return the optimiser of the architecture parameters: Adam.
+  """Return Adam as the searches of DARTS and its kin move architectures.
 
   Args:
     learning_rate: of Adam.
@@ -118,6 +86,63 @@ def search(
     return distribution.mode(state.arch_params)
 
   return Search(init, update, best)
+
+
+def init_network(
+  network: Any, distribution: Distribution, input_shape: tuple[int, ...]
+) -> Callable[[Key], Params]:
+  """Return the `init_params` of a network that mixes operations.
+
+  A relaxed architecture brings the weights of all operations into being.
+
+  Args:
+    network: `init(key, arch, x)`, with the collection 'params'.
+    distribution: over architectures, with relaxed samples.
+    input_shape: of one example, `(H, W, C)` for images.
+
+  Returns:
+    `(key) -> weights`.
+  """
+
+  def init_params(key):
+    arch = distribution.sample(key, distribution.init(key))
+    example = jnp.zeros((1, *input_shape))
+    return jax.jit(network.init)(key, arch, example)['params']
+
+  return init_params
+
+
+def cosine_sgd(
+  learning_rate: float,
+  final_learning_rate: float,
+  num_epochs: int,
+  steps_per_epoch: int,
+  momentum: float,
+  weight_decay: float,
+) -> optax.GradientTransformation:
+  """Return SGD as the searches of DARTS and its kin train weights.
+
+  Weight decay is added to the gradient, before momentum; the rate follows a
+  cosine and is constant within an epoch.
+
+  Args:
+    learning_rate: in the first epoch.
+    final_learning_rate: where the cosine ends.
+    num_epochs: length of the cosine.
+    steps_per_epoch: updates in an epoch.
+    momentum: decay of the sum of gradients.
+    weight_decay: L2 coefficient.
+
+  Returns:
+    The optimiser, without clipping.
+  """
+  cosine = optax.cosine_decay_schedule(
+    learning_rate, num_epochs, final_learning_rate / learning_rate
+  )
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
+  )
 
 
 def objective(
@@ -201,13 +226,12 @@ def advance(
   )
   if anneal is not None:
     arch_params = anneal(arch_params, state.step + 1)
-  return State(
-    state.step + 1,
-    weights,
-    arch_params,
-    weight_state,
-    arch_state,
-    state.carry,
+  return state._replace(
+    step=state.step + 1,
+    weights=weights,
+    arch_params=arch_params,
+    weight_state=weight_state,
+    arch_state=arch_state,
   )
 
 

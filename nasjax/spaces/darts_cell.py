@@ -97,6 +97,7 @@ def darts_cell(
   mask: Mask | None = None,
   num_nodes: int = 4,
   operations: Sequence[str] = OPERATIONS,
+  num_cells: int | None = None,
 ) -> Space:
   """Return the space of DARTS cells, named `normal` and `reduce`: `int32[E]`.
 
@@ -116,6 +117,8 @@ def darts_cell(
       `bool[cells, E, K]` make cells that share nothing.
     num_nodes: number of intermediate nodes; E is n (n + 3) / 2.
     operations: names of the K choices, `none` first.
+    num_cells: where no mask is given, number of cells that share nothing, in
+      one leaf `cells` of `int32[num_cells, E]`, in the place of the two kinds.
 
   Returns:
     The space.
@@ -131,9 +134,11 @@ def darts_cell(
     raise ValueError(f"operations[0] must be 'none', got {operations}.")
   targets = genotypes.edges(num_nodes)[1]
   shape = (len(targets), len(operations))
-  mask = categorical.check_mask(
-    {'normal': shape, 'reduce': shape} if mask is None else mask
-  )
+  if mask is None:
+    mask = {'normal': shape, 'reduce': shape}
+    if num_cells is not None:
+      mask = {'cells': np.ones((num_cells, *shape), bool)}
+  mask = categorical.check_mask(mask)
   for leaf in jax.tree.leaves(mask):
     if leaf.shape[-2:] != shape:
       raise ValueError(

@@ -59,3 +59,24 @@ def split(vector: jax.Array, mask: Mask) -> Arch:
   return structure.unflatten(
     [part.reshape(leaf.shape[:-1]) for part, leaf in zip(parts, leaves)]
   )
+
+
+def without(mask: Mask, choice: int = 0) -> Mask:
+  """Return the mask that forbids one choice to all decisions.
+
+  `space.restrict(without(space.mask))` is a space of cells without the zero
+  operation, for relaxations that do without it.
+
+  Args:
+    mask: pytree of `bool[D, K]`.
+    choice: what is forbidden; by default the first choice, `none` in the cell
+      spaces.
+
+  Returns:
+    Pytree of `np.bool_[D, K]`.
+  """
+
+  def forbid(leaf):
+    return np.asarray(leaf) & (np.arange(leaf.shape[-1]) != choice)
+
+  return jax.tree.map(forbid, mask)

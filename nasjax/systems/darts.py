@@ -23,9 +23,6 @@ Deviations:
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from nasjax.distributions import softmax
 from nasjax.networks import loss as losses
 from nasjax.searches import bilevel, descent, hypergradients, penalties
@@ -105,28 +102,19 @@ def darts(
   """
   _check(space, derive)
   distribution = softmax.softmax(space, init_scale, derive)
-
-  def init_params(key):
-    # A relaxed architecture brings the weights of all operations into being.
-    arch = distribution.sample(key, distribution.init(key))
-    example = jnp.zeros((1, *input_shape))
-    return jax.jit(network.init)(key, arch, example)['params']
-
   return bilevel.bilevel(
     losses.classification_loss(network, label_smoothing),
-    init_params,
+    descent.init_network(network, distribution, input_shape),
     distribution,
-    descent.weight_optimizer(
+    descent.cosine_sgd(
       learning_rate,
       final_learning_rate,
+      num_epochs,
+      steps_per_epoch,
       momentum,
       weight_decay,
-      steps_per_epoch,
-      num_epochs,
     ),
-    descent.arch_optimizer(
-      arch_learning_rate, arch_b1, arch_b2, arch_weight_decay
-    ),
+    descent.arch_adam(arch_learning_rate, arch_b1, arch_b2, arch_weight_decay),
     hypergradient or hypergradients.exact(),
     max_norm=max_norm,
     penalty=penalty,

@@ -126,9 +126,7 @@ def wiring(
     raise ValueError('A single-level search takes no hypergradient.')
   arch_optimizer = optax.chain(
     optax.clip_by_global_norm(arch_max_norm),
-    descent.arch_optimizer(
-      arch_learning_rate, arch_b1, arch_b2, arch_weight_decay
-    ),
+    descent.arch_adam(arch_learning_rate, arch_b1, arch_b2, arch_weight_decay),
   )
   if keep_share:
     arch_optimizer = two_path.keep_share(arch_optimizer)
@@ -137,8 +135,13 @@ def wiring(
     loss=losses.classification_loss(network),
     init_params=one_shot.init_supernet(network, space, input_shape),
     distribution=distribution,
-    weight_optimizer=descent.weight_optimizer(
-      learning_rate, final_learning_rate, momentum, weight_decay, *length
+    weight_optimizer=descent.cosine_sgd(
+      learning_rate,
+      final_learning_rate,
+      num_epochs,
+      steps_per_epoch,
+      momentum,
+      weight_decay,
     ),
     arch_optimizer=arch_optimizer,
     max_norm=max_norm,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nasjax import choice
+from nasjax import choice, ops
 from nasjax.networks import cell, nasbench201, operations
 from nasjax.spaces import nasbench201 as cells
 
@@ -16,9 +16,13 @@ ARCHS = [(3, 0, 1, 2, 3), (1, 2, 0, 0, 3), (0, 0, 2, 3, 1)]
 CHANNELS = 3
 
 
-def _cell(stride=1, names=NAMES, edges=EDGES, num_inputs=2, **site):
+def _cell(
+  stride=1, names=NAMES, edges=EDGES, num_inputs=2, node_norm=False, **site
+):
   site = operations.Site(CHANNELS, stride, **site)
-  return cell.Cell(operations.resolve(names), edges, num_inputs, site)
+  return cell.Cell(
+    operations.resolve(names), edges, num_inputs, site, node_norm=node_norm
+  )
 
 
 def _inputs(num_inputs=2, num=4, size=5):
@@ -57,9 +61,11 @@ def _assert_close(actual, expected):
 # The forms of choice.
 
 
-@pytest.mark.parametrize('stride', [1, 2])
-def test_static_index_and_relaxed_forms_mean_the_same(stride):
-  module, inputs = _cell(stride), _inputs()
+@pytest.mark.parametrize(
+  'stride, node_norm', [(1, False), (2, False), (1, True)]
+)
+def test_static_index_and_relaxed_forms_mean_the_same(stride, node_norm):
+  module, inputs = _cell(stride, node_norm=node_norm), _inputs()
   params = _init(module, len(EDGES), inputs)['params']
   run = _value_and_gradient(module, inputs)
 
@@ -76,15 +82,21 @@ def test_static_index_and_relaxed_forms_mean_the_same(stride):
 
 
 def _of_edge(params, e):
-  """The weights of one edge: those that leave inputs have slots apart."""
-  inner = EDGES[e][0] >= 2
+  """The weights of one edge: those that leave inputs may have slots apart."""
+  inner = EDGES[e][0] >= 2 and 'edges_1' in params
   group = [i for i, (source, _) in enumerate(EDGES) if (source >= 2) == inner]
+  group = group if 'edges_1' in params else range(len(EDGES))
   slots = params[f'edges_{int(inner)}']
   return jax.tree.map(lambda leaf: leaf[group.index(e)], slots)
 
 
-def test_a_relaxed_cell_is_the_sum_over_edges_of_mixed_operations():
-  module, inputs = _cell(2), _inputs()
+@pytest.mark.parametrize(
+  'stride, node_norm', [(2, False), (1, True), (2, True)]
+)
+def test_a_relaxed_cell_is_the_sum_over_edges_of_mixed_operations(
+  stride, node_norm
+):
+  module, inputs = _cell(stride, node_norm=node_norm), _inputs()
   params = _init(module, len(EDGES), inputs)['params']
   weights = jax.nn.softmax(
     jax.random.normal(jax.random.key(2), (len(EDGES), len(NAMES)))
@@ -97,15 +109,19 @@ def test_a_relaxed_cell_is_the_sum_over_edges_of_mixed_operations():
     )
 
   def by_edges(params, weights):
-    nodes = [*inputs, 0, 0]
-    for e, (source, target) in enumerate(EDGES):
-      stride = 2 if source < 2 else 1
-      nodes[target] = nodes[target] + choice.switch(
-        weights[e],
-        [branch(name, stride) for name in NAMES],
-        _of_edge(params, e),
-        nodes[source],
+    nodes = [*inputs]
+    for node in (2, 3):
+      total = sum(
+        choice.switch(
+          weights[e],
+          [branch(name, stride if source < 2 else 1) for name in NAMES],
+          _of_edge(params, e),
+          nodes[source],
+        )
+        for e, (source, target) in enumerate(EDGES)
+        if target == node
       )
+      nodes.append(ops.batch_norm(total) if node_norm else total)
     return jnp.stack(nodes[2:])
 
   def looped(params, weights):

@@ -134,3 +134,14 @@ def test_published_networks_have_their_numbers(
   arch = choice.static(darts_cell.from_genotype(genotype))
   x = jnp.zeros((1, size, size, 3))
   assert cost.count(network, arch, x) == (params, macs)
+
+
+def test_tables_of_separate_cells_give_the_count_of_the_network():
+  network = TINY.clone(num_nodes=1, cells=(0, 1, 2, 0))
+  space = darts_cell.darts_cell(num_nodes=1, operations=NAMES, num_cells=3)
+  arch = space.sample(jax.random.key(0))
+  fixed = choice.static(arch)
+  exact = cost.count(network, fixed, jnp.zeros((1, *SHAPE)))
+  table = cost.darts_cost(network, SHAPE)
+  for form in (fixed, arch, choice.one_hot(arch, space.mask)):
+    np.testing.assert_allclose(table(form), exact, rtol=1e-6)

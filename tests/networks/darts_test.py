@@ -184,6 +184,67 @@ def test_the_smallest_and_odd_images_will_do():
     assert logits.shape == (2, 10)
 
 
+POOLS = ('none', 'max_pool_3x3', 'avg_pool_3x3')  # without weights
+
+
+def test_cells_of_their_own_may_be_those_of_the_two_kinds():
+  shared = TINY.clone(num_cells=4, num_nodes=1, operations=POOLS)
+  separate = shared.clone(cells=(2, 1, 0, 2))
+  normal, reduce = jnp.array([1, 2]), jnp.array([2, 0])
+  last = jnp.array([0, 1])
+  x = forms.images()
+
+  @jax.jit
+  def logits(key):
+    arch = {'normal': normal, 'reduce': reduce}
+    variables = shared.init(key, arch, x)
+    rows = [reduce, reduce, normal], [reduce, last, normal]
+    return [shared.apply(variables, arch, x)] + [
+      separate.apply(variables, {'cells': cells}, x)
+      for cells in (*map(jnp.stack, rows), ((2, 0), (2, 0), (1, 2)))
+    ]
+
+  expected, index, other, static = logits(jax.random.key(0))
+  np.testing.assert_allclose(index, expected, atol=1e-5)
+  np.testing.assert_allclose(static, expected, atol=1e-5)
+  assert np.abs(other - expected).max() > 1e-2
+  with pytest.raises(ValueError, match=r'4 layers .* the 2 cells'):
+    separate.init(jax.random.key(0), {'cells': jnp.zeros((2, 2), int)}, x)
+
+
+def test_an_edge_with_two_operations_adds_them():
+  network = TINY.clone(num_nodes=1, operations=POOLS)
+  pairs = network.clone(operations_per_edge=2)
+  chosen = {'normal': [1, 2, 0, 1], 'reduce': [2, 2, 1, 0]}
+  weights = jax.tree.map(
+    lambda leaf: jax.nn.one_hot(jnp.array(leaf), 3).reshape(2, 2, 3).sum(1),
+    chosen,
+    is_leaf=lambda leaf: isinstance(leaf, list),
+  )
+  arch = {kind: jnp.array(leaf) for kind, leaf in chosen.items()}
+  x = forms.images()
+
+  @jax.jit
+  def logits(key):
+    variables = network.init(key, weights, x)
+    return network.apply(variables, weights, x), pairs.apply(variables, arch, x)
+
+  mixed, both = logits(jax.random.key(0))
+  np.testing.assert_allclose(both, mixed, atol=1e-5)
+
+
+def test_normalised_nodes_are_of_the_search_alone():
+  arch = {kind: jnp.ones((5, 3)) for kind in ('normal', 'reduce')}
+  network = TINY.clone(node_norm=True)
+  plain, normed = (
+    jax.eval_shape(lambda n=n: n.init(jax.random.key(0), arch, forms.images()))
+    for n in (TINY, network)
+  )
+  assert jax.tree.structure(plain) == jax.tree.structure(normed)
+  with pytest.raises(ValueError, match='keeps running ones'):
+    network.clone(track=True).init(jax.random.key(0), arch, forms.images())
+
+
 def test_an_unknown_operation_is_a_value_error_that_names_the_known():
   network = TINY.clone(operations=('none', 'conv7'))
   with pytest.raises(ValueError, match="'conv7'. Known: .*sep_conv_3x3"):
