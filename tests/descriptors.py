@@ -84,6 +84,7 @@ from nasjax.systems import (
   assisted_evolution,
   darts,
   naswot,
+  pc_darts,
   te_nas,
 )
 from nasjax.systems import bananas as bananas_system
@@ -188,16 +189,16 @@ def _one_shot() -> Estimator:
   )
 
 
-def _linear_network() -> types.SimpleNamespace:
+def _linear_network(space=TINY) -> types.SimpleNamespace:
   """Logits that are linear in the features of the architecture."""
 
   def init(key, arch, x):
-    shape = (TINY.encode(arch).size, x.shape[-1], 3)
+    shape = (space.encode(arch).size, x.shape[-1], 3)
     return {'params': {'w': jax.random.normal(key, shape)}}
 
   def apply(variables, arch, x, train=True, mutable=None):
     del train
-    logits = x @ jnp.tensordot(TINY.encode(arch), variables['params']['w'], 1)
+    logits = x @ jnp.tensordot(space.encode(arch), variables['params']['w'], 1)
     return (logits, {}) if mutable else logits
 
   return types.SimpleNamespace(init=init, apply=apply)
@@ -298,6 +299,10 @@ def _darts():
     hypergradient=hypergradients.first_order(),
     derive=None,
   )
+
+
+def _of_cells(system, **settings):
+  return system(DARTS, _linear_network(DARTS), (3,), 2, **settings)
 
 
 def _gradient_search(search, distribution, **kwargs):
@@ -423,6 +428,7 @@ _BANANAS = {
   'num_steps': 2,
   'num_candidates': 4,
 }
+_HALVES = {'train': _EXAMPLES, 'valid': _EXAMPLES}
 _PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
 _GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
@@ -645,7 +651,13 @@ SEARCHES = (
     lambda: renas_system.renas(_first_feature(), _renas()),
     TINY,
   ),
-  Row('darts', _darts, TINY, batch={'train': _EXAMPLES, 'valid': _EXAMPLES}),
+  Row('darts', _darts, TINY, batch=_HALVES),
+  Row(
+    'pc_darts',
+    lambda: _of_cells(pc_darts.pc_darts, num_frozen_epochs=1),
+    **_DARTS,
+    batch=_HALVES,
+  ),
   Row(
     'replicate',
     _replicated,

@@ -29,8 +29,8 @@ class Cell(nn.Module):
     edges: `(source, target)` of the E edges, grouped by target; inputs come
       first among the nodes.
     num_inputs: how many nodes are inputs.
-    site: channels and norm of the operations; its stride is that of the edges
-      that leave an input.
+    site: channels and norm of the operations, and what part of the channels
+      they see; its stride is that of the edges that leave an input.
     unroll: whether index choices are applied edge by edge.
   """
 
@@ -99,7 +99,8 @@ class Cell(nn.Module):
   def _init_operations(self, names, stride):
     """Return `(key) -> variables` of an edge with these operations."""
     size = 4  # weights do not depend on the size of the image
-    x = jnp.zeros((1, size, size, self.site.channels))
+    channels = operations_lib.inside(self.site).channels
+    x = jnp.zeros((1, size, size, channels))
     modules = edges_lib.modules(self.operations, self._site(stride))
     return lambda key: {n: modules[n].init(key, x, train=True) for n in names}
 
@@ -174,7 +175,8 @@ class Cell(nn.Module):
       slots = self._own_slots(group, stride) if shared else {}
       for row, e in enumerate(edges):
         source, target = self.edges[e]
-        if is_static and names[choices[e]] == 'none':
+        whole = self.site.parts == 1  # nothing passes the operation by
+        if is_static and names[choices[e]] == 'none' and whole:
           continue
         if shared:
           slot = f'edges_{group}'

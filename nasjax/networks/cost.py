@@ -142,6 +142,7 @@ def _table(network, kind, input_shape):
     for (channels, *size), times in cells.items():
       if reduces and not from_input:
         size = [math.ceil(side / 2) for side in size]
+      channels //= network.parts
       site = operations.Site(
         channels, stride, network.affine, network.track, network.pool_norm
       )

@@ -56,6 +56,8 @@ class Darts(nn.Module):
       training then returns `(logits, auxiliary logits)`.
     stem: 'cifar', one convolution, or 'imagenet', three that reduce the image
       to an eighth.
+    parts: K of partial channels (PC-DARTS: 4 in the search), see
+      `networks.partial`; divides `channels`.
     operations: names of the K operations, in the order of the space.
     custom_operations: further names and their factories `(Site) -> module`.
   """
@@ -69,6 +71,7 @@ class Darts(nn.Module):
   track: bool = False
   auxiliary: bool = False
   stem: str = 'cifar'
+  parts: int = 1
   operations: tuple[str, ...] = genotypes.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
 
@@ -167,7 +170,12 @@ class Darts(nn.Module):
 
   def _cell(self, i, channels, reduction):
     site = operations_lib.Site(
-      channels, 2 if reduction else 1, self.affine, self.track, self.pool_norm
+      channels,
+      2 if reduction else 1,
+      self.affine,
+      self.track,
+      self.pool_norm,
+      self.parts,
     )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
     return cell.Cell(operations, self.edges, 2, site, name=f'cell_{i}')

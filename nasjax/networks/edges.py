@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from nasjax import choice
 from nasjax.networks import layers, taps
 from nasjax.networks import operations as operations_lib
+from nasjax.networks import partial as partial_lib
 
 _NUM_PROGRAMS = 256
 
@@ -42,7 +43,8 @@ def modules(
     site: where they stand.
   """
   return {
-    name: factory(site).clone(parent=None) for name, factory in operations
+    name: factory(operations_lib.inside(site)).clone(parent=None)
+    for name, factory in operations
   }
 
 
@@ -151,7 +153,11 @@ def program(
   @jax.jit
   def edge(x, values):
     (selected, keep, tap), variables = x
-    y, reports = choose(selected, options, variables, values[0], keep, tap)
+    seen = partial_lib.seen(values[0], site.parts)
+    y, reports = choose(selected, options, variables, seen, keep, tap)
+    if site.parts > 1:
+      weight = jnp.sum(selected) if choice.is_relaxed(selected) else 1.0
+      y = partial_lib.bypass(y, values[0], site.parts, site.stride, weight)
     return (y,), reports
 
   return edge
@@ -178,8 +184,11 @@ def added(
   """
 
   def add(option):
-    def apply(node, *operands):
-      y, reports = option(*operands)
+    def apply(node, variables, x, keep, tap):
+      seen = partial_lib.seen(x, site.parts)
+      y, reports = option(variables, seen, keep, tap)
+      if site.parts > 1:
+        y = partial_lib.bypass(y, x, site.parts, site.stride)
       return node + y, reports
 
     return apply
