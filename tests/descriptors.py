@@ -22,6 +22,7 @@ from nasjax.distributions import (
   masked,
   sigmoid,
   softmax,
+  sparse,
   straight_through,
 )
 from nasjax.estimators import (
@@ -83,6 +84,7 @@ from nasjax.strategies import (
 from nasjax.systems import (
   assisted_evolution,
   darts,
+  gdas,
   naswot,
   pc_darts,
   te_nas,
@@ -477,6 +479,11 @@ DISTRIBUTIONS = (
     lambda: straight_through.straight_through(TRIMMED),
     TRIMMED,
   ),
+  Row(
+    'sparse',
+    lambda: sparse.sparse(straight_through.straight_through(TRIMMED), 1),
+    TRIMMED,
+  ),
   Row('sigmoid', lambda: sigmoid.sigmoid(TRIMMED, 1e-3), TRIMMED),
   Row(
     'edge_normalised',
@@ -652,6 +659,7 @@ SEARCHES = (
     TINY,
   ),
   Row('darts', _darts, TINY, batch=_HALVES),
+  Row('gdas', lambda: _of_cells(gdas.gdas), **_DARTS, batch=_HALVES),
   Row(
     'pc_darts',
     lambda: _of_cells(pc_darts.pc_darts, num_frozen_epochs=1),

@@ -9,6 +9,7 @@ from nasjax.distributions import (
   masked,
   sigmoid,
   softmax,
+  sparse,
   straight_through,
 )
 
@@ -21,5 +22,6 @@ __all__ = (
   'masked',
   'sigmoid',
   'softmax',
+  'sparse',
   'straight_through',
 )

@@ -51,7 +51,7 @@ class Cell(nn.Module):
     """Apply the cell.
 
     Args:
-      choices: `int32[E]`, `f32[E, K]` or a tuple of E ints.
+      choices: `int32[E]`, `f32[E, K]`, sparse or not, or a tuple of E ints.
       inputs: `[num_inputs, N, H, W, C]`.
       train: whether running statistics, if kept, are updated.
       drop_path: probability of dropping an edge of an example (rng stream
@@ -70,7 +70,8 @@ class Cell(nn.Module):
 
   def _check(self, choices):
     num_edges, num_options = len(self.edges), len(self.operations)
-    shape = (len(choices),) if isinstance(choices, tuple) else choices.shape
+    is_sparse = isinstance(choices, choice.Sparse)
+    shape = np.shape(choices.index[:, 0] if is_sparse else choices)
     if shape not in ((num_edges,), (num_edges, num_options)):
       raise ValueError(
         f'A cell of {num_edges} edges with {num_options} operations takes '
@@ -175,8 +176,7 @@ class Cell(nn.Module):
       slots = self._own_slots(group, stride) if shared else {}
       for row, e in enumerate(edges):
         source, target = self.edges[e]
-        whole = self.site.parts == 1  # nothing passes the operation by
-        if is_static and names[choices[e]] == 'none' and whole:
+        if is_static and names[choices[e]] == 'none' and self.site.parts == 1:
           continue
         if shared:
           slot = f'edges_{group}'

@@ -101,6 +101,22 @@ def _listening(watch, name, tap):
   return taps.listening(watch.statistic, tap, (*watch.path, name))
 
 
+def _weigh(option):
+  """Put the weight of an option inside, where gradients recompute it."""
+
+  def apply(weight, *operands):
+    y, reports = option(*operands)
+    return choice.mix(weight[None], [y]), {
+      key: choice.mix(
+        jnp.sign(weight)[None] if key == layers.AGREEMENT else weight[None],
+        [report],
+      )
+      for key, report in reports.items()
+    }
+
+  return apply
+
+
 def choose(
   selected: choice.Choice,
   options: list[Callable[..., Any]],
@@ -109,7 +125,7 @@ def choose(
   """Apply the chosen branch; see `choice.switch`.
 
   Args:
-    selected: an index or a relaxed choice.
+    selected: an index or a relaxed choice, sparse or not.
     options: from `branches`.
     *operands: of the branches.
 
@@ -119,6 +135,11 @@ def choose(
   """
   if not choice.is_relaxed(selected):
     return choice.switch(selected, options, *operands)
+  if isinstance(selected, choice.Sparse):
+    weighed = [_weigh(option) for option in options]
+    pairs = zip(selected.index, selected.weight)
+    results = [choice.switch(i, weighed, w, *operands) for i, w in pairs]
+    return jax.tree.map(lambda *leaves: sum(leaves), *results)
   y, reports = zip(*(option(*operands) for option in options))
   mixed = choice.mix(selected, [r.get('batch_stats', {}) for r in reports])
   counted = (selected > 0).astype(selected.dtype)
@@ -156,7 +177,7 @@ def program(
     seen = partial_lib.seen(values[0], site.parts)
     y, reports = choose(selected, options, variables, seen, keep, tap)
     if site.parts > 1:
-      weight = jnp.sum(selected) if choice.is_relaxed(selected) else 1.0
+      weight = choice.total(selected)
       y = partial_lib.bypass(y, values[0], site.parts, site.stride, weight)
     return (y,), reports
 

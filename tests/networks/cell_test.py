@@ -75,6 +75,30 @@ def test_static_index_and_relaxed_forms_mean_the_same(stride):
     _assert_close(relaxed, expected)
 
 
+@pytest.mark.parametrize('stride', [1, 2])
+def test_sparse_choices_mean_what_dense_ones_mean(stride):
+  module, inputs = _cell(stride), _inputs()
+  params = _init(module, len(EDGES), inputs)['params']
+  weights = jax.nn.softmax(
+    jax.random.normal(jax.random.key(2), (len(EDGES), len(NAMES)))
+  )
+  kept = jax.nn.one_hot(choice.sparse(weights, 2).index, len(NAMES)).sum(1)
+
+  def run(num_options):
+    def loss(params, weights):
+      choices = weights * kept
+      if num_options:
+        choices = choice.sparse(choices, num_options)
+      nodes = module.apply({'params': params}, choices, inputs)
+      return jnp.sum(jnp.sin(nodes)), nodes
+
+    return jax.value_and_grad(loss, (0, 1), has_aux=True)(params, weights)
+
+  dense, sparse = jax.jit(lambda: (run(None), run(2)))()
+  _assert_close(sparse, dense)
+  assert np.all((dense[1][1] != 0) <= (kept > 0))
+
+
 def _of_edge(params, e):
   """The weights of one edge: those that leave inputs have slots apart."""
   inner = EDGES[e][0] >= 2
