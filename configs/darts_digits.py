@@ -146,6 +146,34 @@ def variant(arg: str, network: dict, **search) -> ml_collections.ConfigDict:
   return config
 
 
+def in_stages(
+  arg: str, networks: list[dict], num_epochs: int, **search
+) -> ml_collections.ConfigDict:
+  """Return the config of a method with a supernet for each of its stages.
+
+  Args:
+    arg: '' or 'quick', two steps a stage.
+    networks: settings of each supernet that differ.
+    num_epochs: of a stage.
+    **search: name and settings of the method.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for any other option.
+  """
+  config = variant(arg, {}, **search)
+  network = config.network.to_dict()
+  del config.network
+  config.search.networks = [network | settings for settings in networks]
+  config.search.num_epochs = num_epochs
+  if arg == 'quick':
+    config.search.steps_per_epoch = 2
+  config.num_steps = len(networks) * num_epochs * config.search.steps_per_epoch
+  return config
+
+
 def sweep() -> list[dict]:
   """Return the seeds of three independent studies."""
   return [{'seed': seed} for seed in range(3)]

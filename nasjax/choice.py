@@ -208,17 +208,13 @@ def sparse(arch: Arch, num_options: int) -> Arch:
     num_options: J, options that each decision keeps; of equal ones the first.
 
   Returns:
-    Pytree of `Sparse`, `[..., D, J]`, largest weights first.
-
-  Raises:
-    ValueError: if there are not as many options.
+    Pytree of `Sparse`, `[..., D, J]`, largest weights first; leaves of no more
+    options than that are as they were.
   """
 
   def keep(leaf):
-    if not 1 <= num_options <= leaf.shape[-1]:
-      raise ValueError(
-        f'{num_options} options cannot be kept of {leaf.shape[-1]}.'
-      )
+    if leaf.shape[-1] <= num_options:
+      return leaf
     weight, index = lax.top_k(leaf, num_options)
     return Sparse(index, weight)
 

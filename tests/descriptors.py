@@ -17,6 +17,7 @@ from nasjax import archive, networks
 from nasjax.distributions import categorical as categorical_policy
 from nasjax.distributions import (
   controller,
+  dirichlet,
   edge_normalised,
   gumbel,
   masked,
@@ -84,6 +85,7 @@ from nasjax.strategies import (
 from nasjax.systems import (
   assisted_evolution,
   darts,
+  drnas,
   gdas,
   naswot,
   pc_darts,
@@ -484,6 +486,7 @@ DISTRIBUTIONS = (
     lambda: sparse.sparse(straight_through.straight_through(TRIMMED), 1),
     TRIMMED,
   ),
+  Row('dirichlet', lambda: dirichlet.dirichlet(TRIMMED), TRIMMED),
   Row('sigmoid', lambda: sigmoid.sigmoid(TRIMMED, 1e-3), TRIMMED),
   Row(
     'edge_normalised',
@@ -659,6 +662,19 @@ SEARCHES = (
     TINY,
   ),
   Row('darts', _darts, TINY, batch=_HALVES),
+  Row(
+    'drnas',
+    lambda: drnas.drnas(
+      DARTS,
+      [_linear_network(DARTS)] * 2,
+      (3,),
+      3,
+      num_epochs=2,
+      num_frozen_epochs=1,
+    ),
+    **_DARTS,
+    batch=_HALVES,
+  ),
   Row('gdas', lambda: _of_cells(gdas.gdas), **_DARTS, batch=_HALVES),
   Row(
     'pc_darts',

@@ -3,6 +3,7 @@
 from nasjax.distributions import (
   categorical,
   controller,
+  dirichlet,
   edge_normalised,
   gumbel,
   logits,
@@ -16,6 +17,7 @@ from nasjax.distributions import (
 __all__ = (
   'categorical',
   'controller',
+  'dirichlet',
   'edge_normalised',
   'gumbel',
   'logits',

@@ -13,7 +13,7 @@ def sparse(distribution: Distribution, num_options: int) -> Distribution:
   """Return the distribution whose samples keep the J largest weights.
 
   Weights that go have no gradient of their own; those that stay are not
-  normalised anew.
+  normalised anew. Decisions of no more than J options stay dense.
 
   Args:
     distribution: with relaxed samples, pytree of `f32[D, K]`.
@@ -21,9 +21,6 @@ def sparse(distribution: Distribution, num_options: int) -> Distribution:
 
   Returns:
     The distribution; its samples are pytrees of `choice.Sparse`.
-
-  Raises:
-    ValueError: if a decision has fewer options.
   """
 
   def sample(key: Key, params: Params) -> Arch:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from flax import linen as nn
 import jax
+from jax import lax
 import jax.numpy as jnp
 
 from nasjax import choice
@@ -117,6 +118,23 @@ def _weigh(option):
   return apply
 
 
+def _choose_few(selected, options, operands):
+  """Add up J branches, in a loop so that they are compiled once."""
+
+  def run(pair):
+    return choice.switch(pair.index, options, pair.weight, *operands)
+
+  if selected.index.shape == (1,):
+    return run(selected[0])
+
+  def add(total, pair):
+    return jax.tree.map(jnp.add, total, run(pair)), None
+
+  shapes = jax.eval_shape(run, selected[0])
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+  return lax.scan(add, zeros, selected)[0]
+
+
 def choose(
   selected: choice.Choice,
   options: list[Callable[..., Any]],
@@ -136,10 +154,9 @@ def choose(
   if not choice.is_relaxed(selected):
     return choice.switch(selected, options, *operands)
   if isinstance(selected, choice.Sparse):
-    weighed = [_weigh(option) for option in options]
-    pairs = zip(selected.index, selected.weight)
-    results = [choice.switch(i, weighed, w, *operands) for i, w in pairs]
-    return jax.tree.map(lambda *leaves: sum(leaves), *results)
+    return _choose_few(
+      selected, [_weigh(option) for option in options], operands
+    )
   y, reports = zip(*(option(*operands) for option in options))
   mixed = choice.mix(selected, [r.get('batch_stats', {}) for r in reports])
   counted = (selected > 0).astype(selected.dtype)
