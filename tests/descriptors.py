@@ -85,10 +85,12 @@ from nasjax.strategies import (
 from nasjax.systems import (
   assisted_evolution,
   darts,
+  darts_es,
   drnas,
   gdas,
   naswot,
   pc_darts,
+  r_darts,
   te_nas,
 )
 from nasjax.systems import bananas as bananas_system
@@ -433,6 +435,7 @@ _BANANAS = {
   'num_candidates': 4,
 }
 _HALVES = {'train': _EXAMPLES, 'valid': _EXAMPLES}
+_EPOCH = jax.tree.map(lambda leaf: np.stack([leaf] * 2), _HALVES)
 _PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
 _GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
@@ -662,6 +665,32 @@ SEARCHES = (
     TINY,
   ),
   Row('darts', _darts, TINY, batch=_HALVES),
+  Row(
+    'darts_es',
+    lambda: _of_cells(
+      darts_es.darts_es,
+      valid_batches=lambda key, t: _EXAMPLES,
+      num_epochs=4,
+      window=1,
+      factor=0.0,
+      distance=1,
+      first_epoch=1,
+      num_products=2,
+      hypergradient=hypergradients.first_order(),
+    ),
+    **_DARTS,
+    batch=_EPOCH,
+  ),
+  Row(
+    'r_darts',
+    lambda: _of_cells(
+      r_darts.r_darts,
+      weight_decays=(0.0, 0.1),
+      hypergradient=hypergradients.first_order(),
+    ),
+    **_DARTS,
+    batch=_EPOCH,
+  ),
   Row(
     'drnas',
     lambda: drnas.drnas(

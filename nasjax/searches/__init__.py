@@ -14,6 +14,7 @@ from nasjax.searches import (
   queries,
   run,
   single_level,
+  stopping,
 )
 
 __all__ = (
@@ -30,4 +31,5 @@ __all__ = (
   'queries',
   'run',
   'single_level',
+  'stopping',
 )
