@@ -86,6 +86,7 @@ from nasjax.systems import (
   assisted_evolution,
   darts,
   darts_es,
+  darts_pt,
   drnas,
   gdas,
   naswot,
@@ -680,6 +681,17 @@ SEARCHES = (
     ),
     **_DARTS,
     batch=_EPOCH,
+  ),
+  Row(
+    'darts_pt',
+    lambda: _of_cells(
+      darts_pt.darts_pt,
+      valid=jax.tree.map(lambda leaf: leaf[None], _EXAMPLES),
+      num_epochs=1,
+      tune_epochs=1,
+    ),
+    **_DARTS,
+    batch=_HALVES,
   ),
   Row(
     'r_darts',
