@@ -90,6 +90,7 @@ from nasjax.systems import (
   drnas,
   gdas,
   naswot,
+  p_darts,
   pc_darts,
   r_darts,
   te_nas,
@@ -203,8 +204,8 @@ def _linear_network(space=TINY) -> types.SimpleNamespace:
     shape = (space.encode(arch).size, x.shape[-1], 3)
     return {'params': {'w': jax.random.normal(key, shape)}}
 
-  def apply(variables, arch, x, train=True, mutable=None):
-    del train
+  def apply(variables, arch, x, train=True, mutable=None, **drawn):
+    del train, drawn
     logits = x @ jnp.tensordot(space.encode(arch), variables['params']['w'], 1)
     return (logits, {}) if mutable else logits
 
@@ -712,6 +713,19 @@ SEARCHES = (
       3,
       num_epochs=2,
       num_frozen_epochs=1,
+    ),
+    **_DARTS,
+    batch=_HALVES,
+  ),
+  Row(
+    'p_darts',
+    lambda: p_darts.p_darts(
+      DARTS,
+      [_linear_network(DARTS)] * 3,
+      (3,),
+      2,
+      num_epochs=1,
+      num_frozen_epochs=0,
     ),
     **_DARTS,
     batch=_HALVES,

@@ -58,6 +58,8 @@ class Darts(nn.Module):
       to an eighth.
     parts: K of partial channels (PC-DARTS: 4 in the search), see
       `networks.partial`; divides `channels`.
+    drop_skips: whether `drop_path` drops identities and nothing else (P-DARTS),
+      not everything else.
     operations: names of the K operations, in the order of the space.
     custom_operations: further names and their factories `(Site) -> module`.
   """
@@ -72,6 +74,7 @@ class Darts(nn.Module):
   auxiliary: bool = False
   stem: str = 'cifar'
   parts: int = 1
+  drop_skips: bool = False
   operations: tuple[str, ...] = genotypes.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
 
@@ -176,6 +179,7 @@ class Darts(nn.Module):
       self.track,
       self.pool_norm,
       self.parts,
+      self.drop_skips,
     )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
     return cell.Cell(operations, self.edges, 2, site, name=f'cell_{i}')

@@ -79,7 +79,7 @@ def branches(
       own = {key: tree.get(name, {}) for key, tree in variables.items()}
       with _listening(watch, name, tap):
         y, updates = module.apply(own, x, train=train, mutable=mutable)
-      if not identity and keep.size:
+      if identity == site.drop_skips and keep.size:
         y = y * jnp.broadcast_to(keep[:, None, None, None], y.shape)
       reports = {}
       if site.track:

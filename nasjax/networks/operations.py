@@ -31,6 +31,9 @@ class Site(NamedTuple):
   track: bool = False  # whether it keeps running statistics
   pool_norm: bool = True  # whether pooling is followed by normalisation
   parts: int = 1  # of the channels of an edge; operations see the first
+  drop_skips: bool = (
+    False  # whether dropped paths are identities, and no others
+  )
 
 
 def inside(site: Site) -> Site:

@@ -288,10 +288,10 @@ def test_a_static_cell_moves_all_statistics_that_it_owns():
 # Dropped paths.
 
 
-def _ratios(names, op, stride=1, drop_path=0.25, num=2000):
+def _ratios(names, op, stride=1, drop_path=0.25, num=2000, **site):
   """Outputs with dropped paths over those without, `[E, N]`."""
   edges = ((0, 1), (0, 2))
-  module = _cell(stride, names, edges, 1)
+  module = _cell(stride, names, edges, 1, **site)
   inputs = _inputs(1, num, 2)
   choices = jnp.array([op, op])
 
@@ -333,6 +333,15 @@ def test_identities_are_not_dropped_but_their_reductions_are():
   np.testing.assert_allclose(_ratios(NORM_CONV, 2, num=50), 1, atol=1e-5)
   ratios = _ratios(NORM_CONV, 2, stride=2, num=200)
   assert np.any(np.abs(ratios) < 0.5) and np.any(ratios > 0.5)
+
+
+def test_identities_alone_are_dropped_where_asked():
+  ratios = _ratios(NORM_CONV, 2, drop_skips=True)
+  kept = ratios > 0.5
+  np.testing.assert_allclose(ratios, np.where(kept, 1 / 0.75, 0), atol=1e-4)
+  np.testing.assert_allclose(kept.mean(1), 0.75, atol=0.04)
+  others = _ratios(NORM_CONV, 1, num=50, drop_skips=True)
+  np.testing.assert_allclose(others, 1, atol=1e-5)
 
 
 def test_a_single_example_is_dropped_too():

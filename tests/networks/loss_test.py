@@ -55,3 +55,23 @@ def test_label_smoothing_may_be_traced():
 
   swept = jax.vmap(value)(jnp.array([0.0, 0.2]))
   np.testing.assert_allclose(swept, [value(0.0), value(0.2)], rtol=1e-6)
+
+
+def test_dropped_paths_are_drawn_with_the_key():
+  def apply(variables, arch, x, drop_path=0.0, rngs=None):
+    kept = 1.0
+    if rngs is not None:
+      kept = jax.random.bernoulli(rngs['drop_path'], 1 - drop_path, x.shape)
+    return (kept * x) @ variables['params']
+
+  weights, batch = _example()
+  key = jax.random.key(5)
+  network = SimpleNamespace(apply=apply)
+  value, _ = losses.classification_loss(network, drop_path=0.5)(
+    weights, None, key, batch
+  )
+  kept = jax.random.bernoulli(key, 0.5, batch['image'].shape)
+  expected, _ = losses.classification_loss(network)(
+    weights, None, key, batch | {'image': kept * batch['image']}
+  )
+  np.testing.assert_allclose(value, expected, rtol=1e-6)
