@@ -117,6 +117,63 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   return config
 
 
+def variant(arg: str, network: dict, **search) -> ml_collections.ConfigDict:
+  """Return the config with another method in the place of DARTS.
+
+  Its quick form searches, but trains none of the cells: that is the same code.
+
+  Args:
+    arg: '' or 'quick'.
+    network: settings of the supernet that differ.
+    **search: name and settings of the method; what the images and the schedule
+      are stays.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for any other option.
+  """
+  if arg not in ('', 'quick'):
+    raise ValueError(f'Unknown option {arg!r}. Known: quick.')
+  config = get_config(arg)
+  if arg == 'quick':
+    del config.evaluation
+  for name in ('hypergradient', 'arch_learning_rate'):
+    del config.search[name]
+  config.search.update(search)
+  config.network.update(network)
+  return config
+
+
+def in_stages(
+  arg: str, networks: list[dict], num_epochs: int, **search
+) -> ml_collections.ConfigDict:
+  """Return the config of a method with a supernet for each of its stages.
+
+  Args:
+    arg: '' or 'quick', two steps a stage.
+    networks: settings of each supernet that differ.
+    num_epochs: of a stage.
+    **search: name and settings of the method.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for any other option.
+  """
+  config = variant(arg, {}, **search)
+  network = config.network.to_dict()
+  del config.network
+  config.search.networks = [network | settings for settings in networks]
+  config.search.num_epochs = num_epochs
+  if arg == 'quick':
+    config.search.steps_per_epoch = 2
+  config.num_steps = len(networks) * num_epochs * config.search.steps_per_epoch
+  return config
+
+
 def sweep() -> list[dict]:
   """Return the seeds of three independent studies."""
   return [{'seed': seed} for seed in range(3)]

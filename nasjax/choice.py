@@ -7,13 +7,17 @@ encoding and cost table takes whichever it is given:
   index    `int32[]`      `lax.switch`: one program for a whole space
   relaxed  `float[K]`     the sum of all branches, weighted
 
+A relaxed choice with J weights that are not zero may be written `Sparse`: then
+no other branch is computed, yet the weights have their gradients.
+
 An architecture is a pytree whose leaves group D decisions of the same kind:
 `int32[D]`, `float[D, K]` or a tuple of D ints. Indexing a leaf gives a choice.
 Static, index and relaxed-one-hot forms of one architecture mean the same
 function; nothing outside this module and `networks/` asks which one it has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
 from typing import Any
 
 import chex
@@ -25,7 +29,28 @@ import numpy as np
 from nasjax.ops import channels
 from nasjax.types import Arch, Mask
 
-Choice = int | jax.Array
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Sparse:
+  """A mixture of J of the options; a leaf of D of them is indexed as arrays.
+
+  Attributes:
+    index: `int32[..., J]`, the options.
+    weight: `float[..., J]`, theirs; that of all others is zero.
+  """
+
+  index: jax.Array
+  weight: jax.Array
+
+  def __getitem__(self, i: Any) -> 'Sparse':
+    return Sparse(self.index[i], self.weight[i])
+
+  def __iter__(self) -> Iterator['Sparse']:
+    return map(Sparse, self.index, self.weight)
+
+
+Choice = int | jax.Array | Sparse
 
 
 def is_static(choice: Choice) -> bool:
@@ -34,8 +59,17 @@ def is_static(choice: Choice) -> bool:
 
 
 def is_relaxed(choice: Choice) -> bool:
-  """Return whether the choice is a weight for every option."""
-  return not is_static(choice) and jnp.issubdtype(choice.dtype, jnp.floating)
+  """Return whether the choice is weights of options."""
+  if is_static(choice) or isinstance(choice, Sparse):
+    return not is_static(choice)
+  return jnp.issubdtype(choice.dtype, jnp.floating)
+
+
+def total(choice: Choice) -> jax.Array:
+  """Return the sum of the weights of all options: 1 unless relaxed."""
+  if isinstance(choice, Sparse):
+    return jnp.sum(choice.weight)
+  return jnp.sum(choice) if is_relaxed(choice) else jnp.ones(())
 
 
 def select(choice: Choice, table: chex.ArrayTree) -> chex.ArrayTree:
@@ -50,6 +84,8 @@ def select(choice: Choice, table: chex.ArrayTree) -> chex.ArrayTree:
   """
   if is_static(choice):
     return jax.tree.map(lambda rows: rows[choice], table)
+  if isinstance(choice, Sparse):
+    return mix(choice.weight, [select(i, table) for i in choice.index])
   if is_relaxed(choice):
     return jax.tree.map(lambda rows: jnp.tensordot(choice, rows, 1), table)
   return jax.tree.map(
@@ -83,6 +119,10 @@ def switch(
   """
   if is_static(choice):
     return branches[choice](*operands)
+  if isinstance(choice, Sparse):
+    return mix(
+      choice.weight, [_switch(branches, i, operands) for i in choice.index]
+    )
   if is_relaxed(choice):
     if choice.shape != (len(branches),):
       raise ValueError(
@@ -90,7 +130,7 @@ def switch(
         f'({len(branches)},), got {choice.shape}.'
       )
     return mix(choice, [branch(*operands) for branch in branches])
-  return _switch(tuple(branches), choice, operands)
+  return _switch(branches, choice, operands)
 
 
 def mix(weights: jax.Array, results: Sequence[Any]) -> Any:
@@ -110,6 +150,7 @@ def _weigh(weight, x):
 
 def _switch(branches, index, operands):
   """`lax.switch` whose transpose recomputes inside the branch."""
+  branches = tuple(branches)
 
   @jax.custom_vjp
   def apply(index, operands):
@@ -135,7 +176,7 @@ def _switch(branches, index, operands):
 
 
 def one_hot(arch: Arch, mask: Mask) -> Arch:
-  """Return the relaxed form of an architecture; relaxed leaves stay as is.
+  """Return the relaxed form of an architecture; relaxed arrays stay as is.
 
   Args:
     arch: an architecture in any form.
@@ -146,11 +187,38 @@ def one_hot(arch: Arch, mask: Mask) -> Arch:
   """
 
   def relax(allowed, leaf):
+    if isinstance(leaf, Sparse):
+      rows = jax.nn.one_hot(leaf.index, allowed.shape[-1])
+      return jnp.einsum('...j,...jk->...k', leaf.weight, rows)
     if not isinstance(leaf, tuple) and is_relaxed(leaf):
       return leaf
     return jax.nn.one_hot(jnp.asarray(leaf), allowed.shape[-1])
 
   return jax.tree.map(relax, mask, arch)
+
+
+def sparse(arch: Arch, num_options: int) -> Arch:
+  """Return a relaxed architecture without all but the largest weights.
+
+  What is left is not normalised: where the other weights are zero, it means the
+  same function.
+
+  Args:
+    arch: pytree of `float[..., D, K]`.
+    num_options: J, options that each decision keeps; of equal ones the first.
+
+  Returns:
+    Pytree of `Sparse`, `[..., D, J]`, largest weights first; leaves of no more
+    options than that are as they were.
+  """
+
+  def keep(leaf):
+    if leaf.shape[-1] <= num_options:
+      return leaf
+    weight, index = lax.top_k(leaf, num_options)
+    return Sparse(index, weight)
+
+  return jax.tree.map(keep, arch)
 
 
 def static(arch: Arch) -> Arch:

@@ -218,5 +218,69 @@ class FormsTest(chex.TestCase):
     chex.assert_trees_all_equal(choice.one_hot(relaxed, mask), relaxed)
 
 
+class SparseTest(chex.TestCase):
+  def _pairs(self):
+    """Sparse choices with the dense ones of the same meaning."""
+    weights = jnp.array([0.0, 0.7, 0.0, 0.4])
+    yield choice.sparse(weights, 2), weights
+    yield choice.sparse(weights, 3), weights
+    yield choice.sparse(jax.nn.one_hot(2, _K), 1), jax.nn.one_hot(2, _K)
+
+  def test_means_the_function_of_the_dense_weights(self):
+    w, x = _operands()
+    table = jnp.array([3.0, 1.0, 4.0, 1.5])
+    function = jax.jit(jax.value_and_grad(_loss, argnums=(1, 2)))
+    hvp = jax.jit(
+      jax.grad(lambda w, k: jnp.sum(jax.grad(_loss, argnums=2)(k, w, x) ** 3))
+    )
+    for sparse, dense in self._pairs():
+      for f in (
+        lambda k: function(k, w, x),
+        lambda k: hvp(w, k),
+        lambda k: choice.select(k, table),
+        choice.total,
+      ):
+        chex.assert_trees_all_close(f(sparse), f(dense), rtol=1e-5, atol=1e-6)
+
+  def test_weights_that_are_kept_have_the_gradients_of_dense_ones(self):
+    w, x = _operands()
+    weights = jnp.array([0.1, 0.4, 0.2, 0.3])
+    loss = lambda k: jnp.sum(choice.switch(k, _BRANCHES, w, x))
+    gradient = jax.grad(lambda c: loss(choice.sparse(c, 2)))(weights)
+    expected = jax.grad(loss)(weights)
+    np.testing.assert_allclose(gradient, expected * np.array([0, 1, 0, 1]))
+    assert np.all(gradient[1::2] != 0)
+
+  def test_no_other_branch_runs(self):
+    ran = []
+
+    def branch(k):
+      def apply(x):
+        jax.debug.callback(lambda: ran.append(k))
+        return (k + 1) * x
+
+      return apply
+
+    run = jax.jit(
+      lambda c: choice.switch(c, [branch(k) for k in range(_K)], jnp.ones(2))
+    )
+    sparse = choice.sparse(jnp.array([0.0, 0.5, 0.0, 0.25]), 2)
+    np.testing.assert_allclose(run(sparse), 2 * 0.5 + 4 * 0.25)
+    jax.effects_barrier()
+    self.assertCountEqual(ran, [1, 3])
+
+  def test_leaves_are_indexed_as_arrays_and_have_a_dense_form(self):
+    weights = jnp.array([[0.0, 0.7, 0.0, 0.4], [0.2, 0.0, 0.9, 0.0]])
+    arch = choice.sparse({'op': weights}, 2)
+    dense = choice.one_hot(arch, {'op': np.ones((2, _K), bool)})
+    np.testing.assert_allclose(dense['op'], weights)
+    rows = list(arch['op'])
+    assert len(rows) == 2
+    for d, row in enumerate(rows):
+      chex.assert_trees_all_equal(row, arch['op'][d])
+      chex.assert_trees_all_close(row, choice.sparse(weights[d], 2))
+    assert choice.sparse(weights, _K) is weights
+
+
 if __name__ == '__main__':
   absltest.main()

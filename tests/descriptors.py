@@ -18,12 +18,14 @@ from nasjax.distributions import categorical as categorical_policy
 from nasjax.distributions import (
   clipped,
   controller,
+  dirichlet,
   edge_normalised,
   gumbel,
   masked,
   one_hot,
   sigmoid,
   softmax,
+  sparse,
   straight_through,
   two_path,
 )
@@ -92,10 +94,17 @@ from nasjax.systems import (
   assisted_evolution,
   d_darts,
   darts,
+  darts_es,
   darts_prime,
+  darts_pt,
   darts_rnn,
+  drnas,
   fair_darts,
+  gdas,
   naswot,
+  p_darts,
+  pc_darts,
+  r_darts,
   te_nas,
   wiring,
 )
@@ -210,8 +219,8 @@ def _linear_network(space: Space = TINY) -> types.SimpleNamespace:
     shape = (space.encode(arch).size, x.shape[-1], 3)
     return {'params': {'w': jax.random.normal(key, shape)}}
 
-  def apply(variables, arch, x, train=True, mutable=None):
-    del train
+  def apply(variables, arch, x, train=True, mutable=None, **drawn):
+    del train, drawn
     logits = x @ jnp.tensordot(space.encode(arch), variables['params']['w'], 1)
     return (logits, {}) if mutable else logits
 
@@ -385,6 +394,10 @@ def _darts_prime(regularizer):
   )
 
 
+def _of_cells(system, **settings):
+  return system(DARTS, _linear_network(DARTS), (3,), 2, **settings)
+
+
 def _gradient_search(search, distribution, **kwargs):
   return search(
     _quadratic,
@@ -508,6 +521,8 @@ _BANANAS = {
   'num_steps': 2,
   'num_candidates': 4,
 }
+_HALVES = {'train': _EXAMPLES, 'valid': _EXAMPLES}
+_EPOCH = jax.tree.map(lambda leaf: np.stack([leaf] * 2), _HALVES)
 _PARTS = {'train': jnp.float32(1), 'valid': jnp.float32(2)}
 _IMAGES = {
   'space': TINY,
@@ -565,6 +580,12 @@ DISTRIBUTIONS = (
   Row('one_hot', lambda: one_hot.one_hot(TRIMMED, max_cost=5.0), TRIMMED),
   Row('one_hot_softmax', lambda: one_hot.one_hot(TRIMMED, 'softmax'), TRIMMED),
   Row('two_path', lambda: two_path.two_path(TRIMMED), TRIMMED),
+  Row(
+    'sparse',
+    lambda: sparse.sparse(straight_through.straight_through(TRIMMED), 1),
+    TRIMMED,
+  ),
+  Row('dirichlet', lambda: dirichlet.dirichlet(TRIMMED), TRIMMED),
   Row('sigmoid', lambda: sigmoid.sigmoid(TRIMMED, 1e-3), TRIMMED),
   Row('clipped', lambda: clipped.clipped(TRIMMED, 1e-2), TRIMMED),
   Row(
@@ -798,6 +819,77 @@ SEARCHES = (
     ),
     DARTS,
     batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
+  ),
+  Row('darts', _darts, TINY, batch=_HALVES),
+  Row(
+    'darts_es',
+    lambda: _of_cells(
+      darts_es.darts_es,
+      valid_batches=lambda key, t: _EXAMPLES,
+      num_epochs=4,
+      window=1,
+      factor=0.0,
+      distance=1,
+      first_epoch=1,
+      num_products=2,
+      hypergradient=hypergradients.first_order(),
+    ),
+    **_DARTS,
+    batch=_EPOCH,
+  ),
+  Row(
+    'darts_pt',
+    lambda: _of_cells(
+      darts_pt.darts_pt,
+      valid=jax.tree.map(lambda leaf: leaf[None], _EXAMPLES),
+      num_epochs=1,
+      tune_epochs=1,
+    ),
+    **_DARTS,
+    batch=_HALVES,
+  ),
+  Row(
+    'r_darts',
+    lambda: _of_cells(
+      r_darts.r_darts,
+      weight_decays=(0.0, 0.1),
+      hypergradient=hypergradients.first_order(),
+    ),
+    **_DARTS,
+    batch=_EPOCH,
+  ),
+  Row(
+    'drnas',
+    lambda: drnas.drnas(
+      DARTS,
+      [_linear_network(DARTS)] * 2,
+      (3,),
+      3,
+      num_epochs=2,
+      num_frozen_epochs=1,
+    ),
+    **_DARTS,
+    batch=_HALVES,
+  ),
+  Row(
+    'p_darts',
+    lambda: p_darts.p_darts(
+      DARTS,
+      [_linear_network(DARTS)] * 3,
+      (3,),
+      2,
+      num_epochs=1,
+      num_frozen_epochs=0,
+    ),
+    **_DARTS,
+    batch=_HALVES,
+  ),
+  Row('gdas', lambda: _of_cells(gdas.gdas), **_DARTS, batch=_HALVES),
+  Row(
+    'pc_darts',
+    lambda: _of_cells(pc_darts.pc_darts, num_frozen_epochs=1),
+    **_DARTS,
+    batch=_HALVES,
   ),
   Row(
     'replicate',

@@ -4,6 +4,7 @@ from nasjax.distributions import (
   categorical,
   clipped,
   controller,
+  dirichlet,
   edge_normalised,
   gumbel,
   logits,
@@ -11,6 +12,7 @@ from nasjax.distributions import (
   one_hot,
   sigmoid,
   softmax,
+  sparse,
   straight_through,
   two_path,
 )
@@ -19,6 +21,7 @@ __all__ = (
   'categorical',
   'clipped',
   'controller',
+  'dirichlet',
   'edge_normalised',
   'gumbel',
   'logits',
@@ -26,6 +29,7 @@ __all__ = (
   'one_hot',
   'sigmoid',
   'softmax',
+  'sparse',
   'straight_through',
   'two_path',
 )

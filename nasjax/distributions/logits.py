@@ -166,7 +166,7 @@ def indices(arch: Arch, mask: Mask) -> Arch:
     if not isinstance(leaf, tuple) and choice.is_relaxed(leaf):
       raise ValueError(
         'log_prob is of index architectures (int32[D]), got relaxed choices '
-        f'of shape {leaf.shape}.'
+        f'of shape {jax.tree.map(jnp.shape, leaf)}.'
       )
     return jnp.asarray(leaf)
 

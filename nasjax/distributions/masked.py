@@ -15,7 +15,10 @@ from nasjax.types import Arch, Distribution, Key, Mask, Params
 
 def _check(mask: Mask) -> None:
   for leaf in jax.tree.leaves(mask):
-    if not isinstance(leaf, jax.core.Tracer) and not np.all(np.any(leaf, -1)):
+    if isinstance(leaf, jax.core.Tracer):
+      continue
+    leaf = np.asarray(leaf)
+    if not np.all(np.any(leaf, -1)):
       raise ValueError(
         'The mask leaves no choice for the decisions '
         f'{np.argwhere(~np.any(leaf, -1)).tolist()} of a leaf of shape '

@@ -29,8 +29,8 @@ class Cell(nn.Module):
     edges: `(source, target)` of the E edges, grouped by target; inputs come
       first among the nodes.
     num_inputs: how many nodes are inputs.
-    site: channels and norm of the operations; its stride is that of the edges
-      that leave an input.
+    site: channels and norm of the operations, and what part of the channels
+      they see; its stride is that of the edges that leave an input.
     unroll: whether index choices are applied edge by edge.
     node_norm: whether inner nodes are normalised by the statistics of the
       batch, as DARTS-PRIME does where the weights of an edge sum to anything.
@@ -54,7 +54,7 @@ class Cell(nn.Module):
     """Apply the cell.
 
     Args:
-      choices: `int32[E]`, `f32[E, K]` or a tuple of E ints.
+      choices: `int32[E]`, `f32[E, K]`, sparse or not, or a tuple of E ints.
       inputs: `[num_inputs, N, H, W, C]`.
       train: whether running statistics, if kept, are updated.
       drop_path: probability of dropping an edge of an example (rng stream
@@ -75,7 +75,8 @@ class Cell(nn.Module):
 
   def _check(self, choices):
     num_edges, num_options = len(self.edges), len(self.operations)
-    shape = (len(choices),) if isinstance(choices, tuple) else choices.shape
+    is_sparse = isinstance(choices, choice.Sparse)
+    shape = np.shape(choices.index[:, 0] if is_sparse else choices)
     if shape not in ((num_edges,), (num_edges, num_options)):
       raise ValueError(
         f'A cell of {num_edges} edges with {num_options} operations takes '
@@ -104,7 +105,8 @@ class Cell(nn.Module):
   def _init_operations(self, names, stride):
     """Return `(key) -> variables` of an edge with these operations."""
     size = 4  # weights do not depend on the size of the image
-    x = jnp.zeros((1, size, size, self.site.channels))
+    channels = operations_lib.inside(self.site).channels
+    x = jnp.zeros((1, size, size, channels))
     modules = edges_lib.modules(self.operations, self._site(stride))
     return lambda key: {n: modules[n].init(key, x, train=True) for n in names}
 
@@ -181,7 +183,7 @@ class Cell(nn.Module):
       slots = self._own_slots(group, stride) if shared else {}
       for row, e in enumerate(edges):
         source, target = self.edges[e]
-        if is_static and names[choices[e]] == 'none':
+        if is_static and names[choices[e]] == 'none' and self.site.parts == 1:
           continue
         if shared:
           slot = f'edges_{group}'

@@ -154,6 +154,7 @@ def _tables(network, input_shape):
 
   def of_layer(i, from_input):
     channels, *size = sizes[i]
+    channels //= network.parts
     reduces = i in network.reductions
     if reduces and not from_input:
       size = [math.ceil(side / 2) for side in size]

@@ -66,6 +66,10 @@ class Darts(nn.Module):
       training then returns `(logits, auxiliary logits)`.
     stem: 'cifar', one convolution, or 'imagenet', three that reduce the image
       to an eighth.
+    parts: K of partial channels (PC-DARTS: 4 in the search), see
+      `networks.partial`; divides `channels`.
+    drop_skips: whether `drop_path` drops identities and nothing else (P-DARTS),
+      not everything else.
     operations: names of the K operations, in the order of the space.
     custom_operations: further names and their factories `(Site) -> module`.
     cells: for every layer the row of `arch['cells']` that it takes, where cells
@@ -86,6 +90,8 @@ class Darts(nn.Module):
   track: bool = False
   auxiliary: bool = False
   stem: str = 'cifar'
+  parts: int = 1
+  drop_skips: bool = False
   operations: tuple[str, ...] = genotypes.OPERATIONS
   custom_operations: Mapping[str, Any] | None = None
   cells: tuple[int, ...] | None = None
@@ -239,7 +245,13 @@ class Darts(nn.Module):
 
   def _cell(self, i, channels, reduction):
     site = operations_lib.Site(
-      channels, 2 if reduction else 1, self.affine, self.track, self.pool_norm
+      channels,
+      2 if reduction else 1,
+      self.affine,
+      self.track,
+      self.pool_norm,
+      self.parts,
+      self.drop_skips,
     )
     operations = operations_lib.resolve(self.operations, self.custom_operations)
     return cell.Cell(

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from flax import linen as nn
 import jax
+from jax import lax
 import jax.numpy as jnp
 
 from nasjax import choice, ops
 from nasjax.networks import layers, taps
 from nasjax.networks import operations as operations_lib
+from nasjax.networks import partial as partial_lib
 
 _NUM_PROGRAMS = 256
 
@@ -42,7 +44,8 @@ def modules(
     site: where they stand.
   """
   return {
-    name: factory(site).clone(parent=None) for name, factory in operations
+    name: factory(operations_lib.inside(site)).clone(parent=None)
+    for name, factory in operations
   }
 
 
@@ -76,7 +79,7 @@ def branches(
       own = {key: tree.get(name, {}) for key, tree in variables.items()}
       with _listening(watch, name, tap):
         y, updates = module.apply(own, x, train=train, mutable=mutable)
-      if not identity and keep.size:
+      if identity == site.drop_skips and keep.size:
         y = y * jnp.broadcast_to(keep[:, None, None, None], y.shape)
       reports = {}
       if site.track:
@@ -99,6 +102,39 @@ def _listening(watch, name, tap):
   return taps.listening(watch.statistic, tap, (*watch.path, name))
 
 
+def _weigh(option):
+  """Put the weight of an option inside, where gradients recompute it."""
+
+  def apply(weight, *operands):
+    y, reports = option(*operands)
+    return choice.mix(weight[None], [y]), {
+      key: choice.mix(
+        jnp.sign(weight)[None] if key == layers.AGREEMENT else weight[None],
+        [report],
+      )
+      for key, report in reports.items()
+    }
+
+  return apply
+
+
+def _choose_few(selected, options, operands):
+  """Add up J branches, in a loop so that they are compiled once."""
+
+  def run(pair):
+    return choice.switch(pair.index, options, pair.weight, *operands)
+
+  if selected.index.shape == (1,):
+    return run(selected[0])
+
+  def add(total, pair):
+    return jax.tree.map(jnp.add, total, run(pair)), None
+
+  shapes = jax.eval_shape(run, selected[0])
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+  return lax.scan(add, zeros, selected)[0]
+
+
 def choose(
   selected: choice.Choice,
   options: list[Callable[..., Any]],
@@ -107,7 +143,7 @@ def choose(
   """Apply the chosen branch; see `choice.switch`.
 
   Args:
-    selected: an index or a relaxed choice.
+    selected: an index or a relaxed choice, sparse or not.
     options: from `branches`.
     *operands: of the branches.
 
@@ -117,6 +153,10 @@ def choose(
   """
   if not choice.is_relaxed(selected):
     return choice.switch(selected, options, *operands)
+  if isinstance(selected, choice.Sparse):
+    return _choose_few(
+      selected, [_weigh(option) for option in options], operands
+    )
   y, reports = zip(*(option(*operands) for option in options))
   mixed = choice.mix(selected, [r.get('batch_stats', {}) for r in reports])
   counted = (selected > 0).astype(selected.dtype)
@@ -155,7 +195,11 @@ def program(
     (value,) = values
     if is_sum is not None:
       value = jnp.where(is_sum, ops.batch_norm(value), value)
-    y, reports = choose(selected, options, variables, value, keep, tap)
+    seen = partial_lib.seen(value, site.parts)
+    y, reports = choose(selected, options, variables, seen, keep, tap)
+    if site.parts > 1:
+      weight = choice.total(selected)
+      y = partial_lib.bypass(y, value, site.parts, site.stride, weight)
     return (y,), reports
 
   return edge
@@ -182,8 +226,11 @@ def added(
   """
 
   def add(option):
-    def apply(node, *operands):
-      y, reports = option(*operands)
+    def apply(node, variables, x, keep, tap):
+      seen = partial_lib.seen(x, site.parts)
+      y, reports = option(variables, seen, keep, tap)
+      if site.parts > 1:
+        y = partial_lib.bypass(y, x, site.parts, site.stride)
       return node + y, reports
 
     return apply

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -11,7 +12,9 @@ from nasjax.types import Arch, Batch, Key, Metrics, Params
 
 
 def classification_loss(
-  network: Any, label_smoothing: float = 0.0
+  network: Any,
+  label_smoothing: float = 0.0,
+  drop_path: chex.Numeric | None = None,
 ) -> Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]:
   """Return the mean cross entropy of a network's logits, in nats.
 
@@ -19,15 +22,19 @@ def classification_loss(
     network: anything with `apply({'params': params}, arch, image) -> f32[N, C]`
       for C classes.
     label_smoothing: probability mass spread evenly over all classes.
+    drop_path: passed on, with the key for the stream 'drop_path'; None where
+      the network draws nothing.
 
   Returns:
     `loss(params, arch, key, batch) -> (f32[], {'accuracy': f32[]})` for batches
-    `dict(image=f32[N, ...], label=i32[N])`. The key is not used.
+    `dict(image=f32[N, ...], label=i32[N])`.
   """
 
   def loss(params, arch, key, batch):
-    del key
-    logits = network.apply({'params': params}, arch, batch['image'])
+    drawn = {}
+    if drop_path is not None:
+      drawn = dict(drop_path=drop_path, rngs={'drop_path': key})
+    logits = network.apply({'params': params}, arch, batch['image'], **drawn)
     targets = optax.losses.smooth_labels(
       jax.nn.one_hot(batch['label'], logits.shape[-1], dtype=logits.dtype),
       label_smoothing,

@@ -30,6 +30,29 @@ class Site(NamedTuple):
   affine: bool = False  # whether normalisation scales and shifts
   track: bool = False  # whether it keeps running statistics
   pool_norm: bool = True  # whether pooling is followed by normalisation
+  parts: int = 1  # of the channels of an edge; operations see the first
+  drop_skips: bool = (
+    False  # whether dropped paths are identities, and no others
+  )
+
+
+def inside(site: Site) -> Site:
+  """Return where operations stand that see a part of an edge's channels.
+
+  Args:
+    site: of the edge.
+
+  Returns:
+    The site with the channels of the first of its parts.
+
+  Raises:
+    ValueError: if the channels do not make equal parts.
+  """
+  if site.channels % site.parts:
+    raise ValueError(
+      f'{site.channels} channels do not make {site.parts} equal parts.'
+    )
+  return site._replace(channels=site.channels // site.parts, parts=1)
 
 
 Factory = Callable[[Site], nn.Module]

@@ -11,11 +11,14 @@ from nasjax.searches import (
   monitors,
   multi_objective,
   penalties,
+  perturbation,
+  progressive,
   proposals,
   pruning,
   queries,
   run,
   single_level,
+  stopping,
   wiring,
 )
 
@@ -30,10 +33,13 @@ __all__ = (
   'monitors',
   'multi_objective',
   'penalties',
+  'perturbation',
+  'progressive',
   'proposals',
   'pruning',
   'queries',
   'run',
   'single_level',
+  'stopping',
   'wiring',
 )

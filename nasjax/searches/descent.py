@@ -119,6 +119,7 @@ def cosine_sgd(
   steps_per_epoch: int,
   momentum: float,
   weight_decay: float,
+  nesterov: bool = False,
 ) -> optax.GradientTransformation:
   """Return SGD as the searches of DARTS and its kin train weights.
 
@@ -132,6 +133,7 @@ def cosine_sgd(
     steps_per_epoch: updates in an epoch.
     momentum: decay of the sum of gradients.
     weight_decay: L2 coefficient.
+    nesterov: whether the momentum is Nesterov's.
 
   Returns:
     The optimiser, without clipping.
@@ -141,7 +143,7 @@ def cosine_sgd(
   )
   return optax.chain(
     optax.add_decayed_weights(weight_decay),
-    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum),
+    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum, nesterov),
   )
 
 

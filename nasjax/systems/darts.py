@@ -27,7 +27,7 @@ from nasjax.distributions import softmax
 from nasjax.networks import loss as losses
 from nasjax.searches import bilevel, descent, hypergradients, penalties
 from nasjax.spaces import darts_cell
-from nasjax.types import Arch, Search, Space
+from nasjax.types import Arch, Distribution, Search, Space
 
 
 def _check(space, derive):
@@ -52,6 +52,7 @@ def darts(
   learning_rate: float = 0.025,
   final_learning_rate: float = 0.001,
   momentum: float = 0.9,
+  nesterov: bool = False,
   weight_decay: float = 3e-4,
   max_norm: float | None = 5.0,
   arch_learning_rate: float = 3e-4,
@@ -63,11 +64,14 @@ def darts(
   label_smoothing: float = 0.0,
   penalty: penalties.Penalty | None = None,
   derive: Callable[[Arch], Arch] | None = darts_cell.derive,
+  relaxation: Callable[..., Distribution] = softmax.softmax,
+  anneal: descent.Anneal | None = None,
+  loss: descent.Loss | None = None,
 ) -> Search:
   """Search by gradient descent on softmax mixtures of operations.
 
   Args:
-    space: the space; `softmax` mixes the operations that its mask allows.
+    space: the space; mixtures are of the operations that its mask allows.
     network: `init(key, arch, x)` and `apply(variables, arch, x) -> logits` for
       relaxed architectures, with the collection 'params' alone.
     input_shape: of one example, `(H, W, C)` for images.
@@ -77,6 +81,7 @@ def darts(
     learning_rate: xi, of the weights in the first epoch (paper: 0.025).
     final_learning_rate: where the cosine ends (paper: 0.001).
     momentum: of the weights (paper: 0.9).
+    nesterov: whether the momentum is Nesterov's (paper: not).
     weight_decay: L2 coefficient of the weights (paper: 3e-4).
     max_norm: global norm of clipped weight gradients (authors' program: 5).
     arch_learning_rate: of Adam on alpha (paper: 3e-4).
@@ -89,6 +94,11 @@ def darts(
     penalty: added to the validation loss, from `penalties`; None in the paper.
     derive: `(probabilities) -> arch`, the rule of section 2.4; None for the
       strongest choice of every decision.
+    relaxation: `(space, init_scale=, derive=) -> Distribution`, what other
+      papers change: a factory of `distributions`, other arguments bound.
+    anneal: `(arch_params, step) -> arch_params` after every update, or None.
+    loss: `(weights, arch, key, batch) -> (f32[], metrics)`; None for the cross
+      entropy of the network's logits.
 
   Returns:
     A search whose batches are
@@ -101,9 +111,9 @@ def darts(
     DARTS, https://arxiv.org/abs/1806.09055, algorithm 1.
   """
   _check(space, derive)
-  distribution = softmax.softmax(space, init_scale, derive)
+  distribution = relaxation(space, init_scale=init_scale, derive=derive)
   return bilevel.bilevel(
-    losses.classification_loss(network, label_smoothing),
+    loss or losses.classification_loss(network, label_smoothing),
     descent.init_network(network, distribution, input_shape),
     distribution,
     descent.cosine_sgd(
@@ -113,10 +123,12 @@ def darts(
       steps_per_epoch,
       momentum,
       weight_decay,
+      nesterov,
     ),
     descent.arch_adam(arch_learning_rate, arch_b1, arch_b2, arch_weight_decay),
     hypergradient or hypergradients.exact(),
     max_norm=max_norm,
     penalty=penalty,
+    anneal=anneal,
     arch_start=arch_start,
   )

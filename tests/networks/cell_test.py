@@ -81,6 +81,30 @@ def test_static_index_and_relaxed_forms_mean_the_same(stride, node_norm):
     _assert_close(relaxed, expected)
 
 
+@pytest.mark.parametrize('stride', [1, 2])
+def test_sparse_choices_mean_what_dense_ones_mean(stride):
+  module, inputs = _cell(stride), _inputs()
+  params = _init(module, len(EDGES), inputs)['params']
+  weights = jax.nn.softmax(
+    jax.random.normal(jax.random.key(2), (len(EDGES), len(NAMES)))
+  )
+  kept = jax.nn.one_hot(choice.sparse(weights, 2).index, len(NAMES)).sum(1)
+
+  def run(num_options):
+    def loss(params, weights):
+      choices = weights * kept
+      if num_options:
+        choices = choice.sparse(choices, num_options)
+      nodes = module.apply({'params': params}, choices, inputs)
+      return jnp.sum(jnp.sin(nodes)), nodes
+
+    return jax.value_and_grad(loss, (0, 1), has_aux=True)(params, weights)
+
+  dense, sparse = jax.jit(lambda: (run(None), run(2)))()
+  _assert_close(sparse, dense)
+  assert np.all((dense[1][1] != 0) <= (kept > 0))
+
+
 def _of_edge(params, e):
   """The weights of one edge: those that leave inputs may have slots apart."""
   inner = EDGES[e][0] >= 2 and 'edges_1' in params
@@ -280,10 +304,10 @@ def test_a_static_cell_moves_all_statistics_that_it_owns():
 # Dropped paths.
 
 
-def _ratios(names, op, stride=1, drop_path=0.25, num=2000):
+def _ratios(names, op, stride=1, drop_path=0.25, num=2000, **site):
   """Outputs with dropped paths over those without, `[E, N]`."""
   edges = ((0, 1), (0, 2))
-  module = _cell(stride, names, edges, 1)
+  module = _cell(stride, names, edges, 1, **site)
   inputs = _inputs(1, num, 2)
   choices = jnp.array([op, op])
 
@@ -325,6 +349,15 @@ def test_identities_are_not_dropped_but_their_reductions_are():
   np.testing.assert_allclose(_ratios(NORM_CONV, 2, num=50), 1, atol=1e-5)
   ratios = _ratios(NORM_CONV, 2, stride=2, num=200)
   assert np.any(np.abs(ratios) < 0.5) and np.any(ratios > 0.5)
+
+
+def test_identities_alone_are_dropped_where_asked():
+  ratios = _ratios(NORM_CONV, 2, drop_skips=True)
+  kept = ratios > 0.5
+  np.testing.assert_allclose(ratios, np.where(kept, 1 / 0.75, 0), atol=1e-4)
+  np.testing.assert_allclose(kept.mean(1), 0.75, atol=0.04)
+  others = _ratios(NORM_CONV, 1, num=50, drop_skips=True)
+  np.testing.assert_allclose(others, 1, atol=1e-5)
 
 
 def test_a_single_example_is_dropped_too():

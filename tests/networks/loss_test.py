@@ -78,3 +78,23 @@ def test_excess_is_zero_for_uniform_predictions_and_for_calibrated_ones():
   logits = jnp.array([0.5, -1.0, 2.0, 0.0])
   found = losses.excess(jnp.broadcast_to(logits, (4, 4)), labels)
   np.testing.assert_allclose(jax.nn.softmax(logits) @ found, 0, atol=1e-6)
+
+
+def test_dropped_paths_are_drawn_with_the_key():
+  def apply(variables, arch, x, drop_path=0.0, rngs=None):
+    kept = 1.0
+    if rngs is not None:
+      kept = jax.random.bernoulli(rngs['drop_path'], 1 - drop_path, x.shape)
+    return (kept * x) @ variables['params']
+
+  weights, batch = _example()
+  key = jax.random.key(5)
+  network = SimpleNamespace(apply=apply)
+  value, _ = losses.classification_loss(network, drop_path=0.5)(
+    weights, None, key, batch
+  )
+  kept = jax.random.bernoulli(key, 0.5, batch['image'].shape)
+  expected, _ = losses.classification_loss(network)(
+    weights, None, key, batch | {'image': kept * batch['image']}
+  )
+  np.testing.assert_allclose(value, expected, rtol=1e-6)

@@ -10,35 +10,18 @@ import pytest
 
 from nasjax import choice
 from nasjax.searches import hypergradients
-from nasjax.spaces import categorical, darts_cell
+from nasjax.spaces import darts_cell
 from nasjax.systems import darts
+from tests.systems import mixtures
 
 KEY = jax.random.key(0)
-NUM_DECISIONS, NUM_CHOICES, NUM_FEATURES, NUM_CLASSES = 2, 3, 5, 4
-SPACE = categorical.categorical({'op': (NUM_DECISIONS, NUM_CHOICES)})
-BRANCHES = [lambda rows, x, k=k: x @ rows[k] for k in range(NUM_CHOICES)]
-
-
-def _apply(variables, arch, x):
-  """Sum over decisions of the chosen linear map."""
-  return sum(
-    choice.switch(c, BRANCHES, rows, x)
-    for c, rows in zip(arch['op'], variables['params']['w'])
-  )
-
-
-def _init(key, arch, x):
-  del arch
-  shape = (NUM_DECISIONS, NUM_CHOICES, x.shape[-1], NUM_CLASSES)
-  return {'params': {'w': jax.random.normal(key, shape)}}
-
-
-NETWORK = SimpleNamespace(init=_init, apply=_apply)
+NUM_FEATURES = mixtures.NUM_FEATURES
+NUM_CLASSES, SPACE = mixtures.NUM_CLASSES, mixtures.SPACE
 
 
 def _search(**kwargs):
   options = {'steps_per_epoch': 2, 'num_epochs': 3, 'derive': None} | kwargs
-  return darts.darts(SPACE, NETWORK, (NUM_FEATURES,), **options)
+  return darts.darts(SPACE, mixtures.NETWORK, (NUM_FEATURES,), **options)
 
 
 def _batches(num_steps):
