@@ -32,8 +32,7 @@ class Cell(nn.Module):
     site: channels and norm of the operations, and what part of the channels
       they see; its stride is that of the edges that leave an input.
     unroll: whether index choices are applied edge by edge.
-    node_norm: whether inner nodes are normalised by the statistics of the
-      batch, as DARTS-PRIME does where the weights of an edge sum to anything.
+    node_norm: whether inner nodes are normalised, by the batch (DARTS-PRIME).
   """
 
   operations: tuple

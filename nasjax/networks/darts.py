@@ -12,33 +12,13 @@ from typing import Any
 
 import chex
 from flax import linen as nn
-import jax
 import jax.numpy as jnp
 
 from nasjax import choice
-from nasjax.networks import cell, layers
+from nasjax.networks import cell, heads, layers
 from nasjax.networks import operations as operations_lib
 from nasjax.spaces import genotypes
 from nasjax.types import Arch
-
-
-class _AuxiliaryHead(nn.Module):
-  """Classifier on an inner cell: average 5x5, 1x1, 2x2, linear."""
-
-  num_classes: int
-  stride: int
-  last_norm: bool
-
-  @nn.compact
-  def __call__(self, x: chex.Array, train: bool) -> chex.Array:
-    x = nn.avg_pool(jax.nn.relu(x), (5, 5), (self.stride,) * 2)
-    x = layers.Conv(128)(x)
-    x = jax.nn.relu(layers.BatchNorm(track=True)(x, train))
-    x = layers.Conv(768, (2, 2), padding=((0, 0), (0, 0)))(x)
-    if self.last_norm:
-      x = layers.BatchNorm(track=True)(x, train)
-    x = jax.nn.relu(x)
-    return layers.Dense(self.num_classes)(x.reshape(len(x), -1))
 
 
 class Darts(nn.Module):
@@ -157,7 +137,7 @@ class Darts(nn.Module):
       output = jnp.concatenate(list(nodes), axis=-1)
       before_last, last, reduced = last, output, reduction
       if i == 2 * self.num_cells // 3 and self.auxiliary and train:
-        auxiliary = _AuxiliaryHead(
+        auxiliary = heads.AuxiliaryHead(
           self.num_classes,
           3 if self.stem == 'cifar' else 2,
           self.stem == 'cifar',

@@ -22,6 +22,7 @@ from nasjax.searches import (
   arch_schedules,
   descent,
   hypergradients,
+  optimizers,
   penalties,
 )
 from nasjax.types import Distribution, Key, Params, Search
@@ -128,7 +129,7 @@ def bilevel(
   def update(key, state, batch):
     descent.check(batch, 'train', 'valid')
     train_key, valid_key = jax.random.split(key)
-    optimizer = descent.see_batch(weight_optimizer, batch['train'])
+    optimizer = optimizers.see_batch(weight_optimizer, batch['train'])
     on_train = functools.partial(
       train_objective, train_key, part(batch, state, 'train'), state.step
     )

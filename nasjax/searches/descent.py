@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nasjax import schedules
 from nasjax.searches import penalties
 from nasjax.types import Arch, Batch, Distribution, Key, Metrics, Params, Search
 
@@ -25,25 +24,6 @@ class State(NamedTuple):
   arch_state: optax.OptState
   carry: Any = ()  # what the loss hands from batch to batch, part by part
   schedule: Any = ()  # of `arch_schedules`, if one has a state
-
-
-def arch_adam(
-  learning_rate: float, b1: float, b2: float, weight_decay: float
-) -> optax.GradientTransformation:
-  """Return Adam as the searches of DARTS and its kin move architectures.
-
-  Args:
-    learning_rate: of Adam.
-    b1: decay of the first moment.
-    b2: decay of the second moment.
-    weight_decay: L2 coefficient, added to the gradient.
-
-  Returns:
-    The optimiser.
-  """
-  return optax.chain(
-    optax.add_decayed_weights(weight_decay), optax.adam(learning_rate, b1, b2)
-  )
 
 
 def search(
@@ -110,41 +90,6 @@ def init_network(
     return jax.jit(network.init)(key, arch, example)['params']
 
   return init_params
-
-
-def cosine_sgd(
-  learning_rate: float,
-  final_learning_rate: float,
-  num_epochs: int,
-  steps_per_epoch: int,
-  momentum: float,
-  weight_decay: float,
-  nesterov: bool = False,
-) -> optax.GradientTransformation:
-  """Return SGD as the searches of DARTS and its kin train weights.
-
-  Weight decay is added to the gradient, before momentum; the rate follows a
-  cosine and is constant within an epoch.
-
-  Args:
-    learning_rate: in the first epoch.
-    final_learning_rate: where the cosine ends.
-    num_epochs: length of the cosine.
-    steps_per_epoch: updates in an epoch.
-    momentum: decay of the sum of gradients.
-    weight_decay: L2 coefficient.
-    nesterov: whether the momentum is Nesterov's.
-
-  Returns:
-    The optimiser, without clipping.
-  """
-  cosine = optax.cosine_decay_schedule(
-    learning_rate, num_epochs, final_learning_rate / learning_rate
-  )
-  return optax.chain(
-    optax.add_decayed_weights(weight_decay),
-    optax.sgd(schedules.per_epoch(cosine, steps_per_epoch), momentum, nesterov),
-  )
 
 
 def objective(
@@ -235,27 +180,6 @@ def advance(
     weight_state=weight_state,
     arch_state=arch_state,
   )
-
-
-def see_batch(
-  optimizer: optax.GradientTransformation, batch: Batch
-) -> optax.GradientTransformation:
-  """Return an optimiser whose extra argument `batch`, if it has one, is given.
-
-  Args:
-    optimizer: any; those with extra arguments, see optax, may depend on the
-      batch of their gradient, as a rate in proportion to its length does.
-    batch: that batch.
-
-  Returns:
-    The optimiser, of the same state.
-  """
-  extended = optax.with_extra_args_support(optimizer)
-
-  def update(gradient, state, params=None):
-    return extended.update(gradient, state, params, batch=batch)
-
-  return optax.GradientTransformation(optimizer.init, update)
 
 
 def prefix(name: str, metrics: Metrics) -> Metrics:

@@ -28,7 +28,7 @@ from nasjax import schedules
 from nasjax.distributions import sigmoid
 from nasjax.networks import loss as losses
 from nasjax.searches import ablation as ablation_lib
-from nasjax.searches import bilevel, descent, penalties
+from nasjax.searches import bilevel, descent, optimizers, penalties
 from nasjax.spaces import decisions, separate_cells
 from nasjax.types import Search, Space
 
@@ -118,7 +118,7 @@ def d_darts(
     loss,
     descent.init_network(network, distribution, input_shape),
     distribution,
-    descent.cosine_sgd(
+    optimizers.cosine_sgd(
       learning_rate,
       final_learning_rate,
       num_epochs,

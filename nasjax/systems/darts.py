@@ -25,7 +25,13 @@ from typing import Any
 
 from nasjax.distributions import softmax
 from nasjax.networks import loss as losses
-from nasjax.searches import bilevel, descent, hypergradients, penalties
+from nasjax.searches import (
+  bilevel,
+  descent,
+  hypergradients,
+  optimizers,
+  penalties,
+)
 from nasjax.spaces import darts_cell
 from nasjax.types import Arch, Distribution, Search, Space
 
@@ -116,7 +122,7 @@ def darts(
     loss or losses.classification_loss(network, label_smoothing),
     descent.init_network(network, distribution, input_shape),
     distribution,
-    descent.cosine_sgd(
+    optimizers.cosine_sgd(
       learning_rate,
       final_learning_rate,
       num_epochs,
@@ -125,7 +131,7 @@ def darts(
       weight_decay,
       nesterov,
     ),
-    descent.arch_adam(arch_learning_rate, arch_b1, arch_b2, arch_weight_decay),
+    optimizers.adam(arch_learning_rate, arch_b1, arch_b2, arch_weight_decay),
     hypergradient or hypergradients.exact(),
     max_norm=max_norm,
     penalty=penalty,

@@ -31,6 +31,7 @@ from nasjax.searches import (
   bilevel,
   descent,
   hypergradients,
+  optimizers,
   penalties,
 )
 from nasjax.spaces import darts_cell, decisions
@@ -131,7 +132,7 @@ def darts_prime(
     losses.classification_loss(network),
     descent.init_network(network, distribution, input_shape),
     distribution,
-    descent.cosine_sgd(
+    optimizers.cosine_sgd(
       learning_rate,
       final_learning_rate,
       num_epochs,

@@ -17,7 +17,7 @@ import optax
 
 from nasjax.distributions import sigmoid
 from nasjax.networks import loss as losses
-from nasjax.searches import bilevel, descent, penalties
+from nasjax.searches import bilevel, descent, optimizers, penalties
 from nasjax.spaces import darts_cell, decisions
 from nasjax.types import Search, Space
 
@@ -72,7 +72,7 @@ def fair_darts(
     losses.classification_loss(network),
     descent.init_network(network, distribution, input_shape),
     distribution,
-    descent.cosine_sgd(
+    optimizers.cosine_sgd(
       learning_rate,
       final_learning_rate,
       num_epochs,

@@ -34,15 +34,15 @@ from nasjax.estimators import one_shot
 from nasjax.networks import loss as losses
 from nasjax.searches import (
   bilevel,
-  descent,
   hypergradients,
+  optimizers,
   penalties,
   single_level,
 )
 from nasjax.types import Distribution, Search, Space
 
 
-def _anneal(distribution, final, steps_per_epoch, num_epochs):
+def _anneal(distribution, final, num_epochs, steps_per_epoch):
   """Return the annealing of the temperature, or None where there is none."""
   params = distribution.init(jax.random.key(0))
   first = getattr(params, 'temperature', None)
@@ -126,22 +126,17 @@ def wiring(
     raise ValueError('A single-level search takes no hypergradient.')
   arch_optimizer = optax.chain(
     optax.clip_by_global_norm(arch_max_norm),
-    descent.arch_adam(arch_learning_rate, arch_b1, arch_b2, arch_weight_decay),
+    optimizers.adam(arch_learning_rate, arch_b1, arch_b2, arch_weight_decay),
   )
   if keep_share:
     arch_optimizer = two_path.keep_share(arch_optimizer)
-  length = steps_per_epoch, num_epochs
+  length = num_epochs, steps_per_epoch
   parts = dict(
     loss=losses.classification_loss(network),
     init_params=one_shot.init_supernet(network, space, input_shape),
     distribution=distribution,
-    weight_optimizer=descent.cosine_sgd(
-      learning_rate,
-      final_learning_rate,
-      num_epochs,
-      steps_per_epoch,
-      momentum,
-      weight_decay,
+    weight_optimizer=optimizers.cosine_sgd(
+      learning_rate, final_learning_rate, *length, momentum, weight_decay
     ),
     arch_optimizer=arch_optimizer,
     max_norm=max_norm,
