@@ -105,6 +105,7 @@ from nasjax.systems import (
   p_darts,
   pc_darts,
   r_darts,
+  radars,
   te_nas,
   wiring,
 )
@@ -406,6 +407,16 @@ def _gradient_search(search, distribution, **kwargs):
     optax.sgd(0.1, momentum=0.9),
     optax.adam(0.1),
     **kwargs,
+  )
+
+
+def _radars():
+  return radars.radars(
+    TINY,
+    _first_feature(),
+    lambda relaxation: _gradient_search(bilevel.bilevel, relaxation(TINY)),
+    num_rounds=1,
+    steps_per_round=1,
   )
 
 
@@ -763,6 +774,7 @@ SEARCHES = (
     TINY,
   ),
   Row('darts', _darts, **_IMAGES),
+  Row('radars', _radars, TINY, batch=_PARTS),
   Row(
     'wiring_snas',
     lambda: _wiring(gumbel.gumbel(TINY), final_temperature=0.03, num_epochs=4),
@@ -820,7 +832,6 @@ SEARCHES = (
     DARTS,
     batch={'train': _EXAMPLES, 'valid': _EXAMPLES},
   ),
-  Row('darts', _darts, TINY, batch=_HALVES),
   Row(
     'darts_es',
     lambda: _of_cells(
