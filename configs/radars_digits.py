@@ -60,6 +60,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   batches = lambda part: dict(
     name='data.streams.batches', dataset=part, batch_size=batch_size
   )
+  space = dict(
+    name='spaces.nasbench201.nasbench201',
+    mask=dict(name='configs.radars_digits:mask'),
+  )
   return ml_collections.ConfigDict(
     dict(
       seed=0,
@@ -72,16 +76,13 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         train=batches('@data.train'),
         valid=batches('@data.valid'),
       ),
-      space=dict(
-        name='spaces.nasbench201.nasbench201',
-        mask=dict(name='configs.radars_digits:mask'),
-      ),
+      space=space,
       search=dict(
         name='systems.radars.radars',
         estimator=_column('valid', run=0),
         inner=dict(
           function='systems.darts.darts',
-          space='@space',
+          space=space,
           network=dict(
             name='networks.nasbench201.NasBench201',
             channels=2 if quick else 4,

@@ -7,7 +7,8 @@ section itself is built first, alone or in a list. Two other values stand for
 objects:
 
   '@data.train'                           the `train` of the part `data`
-  dict(function='optax:l2_loss', ...)     a function, with arguments fixed
+  dict(function='optax:l2_loss', ...)     a function, with arguments fixed,
+                                          built as those of sections are
 
 Parameters that the section leaves out are taken from the parts that are already
 built, by their name. Everything that can be wrong is checked before the factory
@@ -160,9 +161,11 @@ def _check_nested(item, parts):
     check(item, parts)
   elif is_function(item):
     known = _signature(names.resolve(item['function'])).parameters
-    for key in item:
+    for key, value in item.items():
       if key != 'function' and key not in known:
         raise names.unknown(f'argument of {item["function"]!r}:', key, known)
+      if is_section(value) or is_function(value) or is_reference(value):
+        _check_nested(value, parts)
   elif item[1:].split('.')[0] not in parts:
     raise names.unknown(f'part in {item!r}:', item[1:].split('.')[0], parts)
 
@@ -171,7 +174,7 @@ def _make(value, parts):
   if is_section(value):
     return build(value, **parts)
   if is_function(value):
-    fixed = {key: v for key, v in value.items() if key != 'function'}
+    fixed = {k: _make(v, parts) for k, v in value.items() if k != 'function'}
     function = names.resolve(value['function'])
     return functools.partial(function, **fixed) if fixed else function
   return _look_up(value, parts) if is_reference(value) else value

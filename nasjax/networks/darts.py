@@ -12,6 +12,7 @@ from typing import Any
 
 import chex
 from flax import linen as nn
+import jax
 import jax.numpy as jnp
 
 from nasjax import choice
@@ -188,7 +189,8 @@ class Darts(nn.Module):
     if isinstance(leaf, tuple):
       shared = not isinstance(leaf[0], tuple)
     else:
-      shared = leaf.ndim == 1 + choice.is_relaxed(leaf)
+      rank = jax.tree.leaves(leaf)[0].ndim
+      shared = rank == 1 + choice.is_relaxed(leaf)
     if shared:
       return leaf
     if len(leaf) != num_cells:

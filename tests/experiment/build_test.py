@@ -58,10 +58,13 @@ class BuildTest(parameterized.TestCase):
         space='x',
         weight=inner,
         names=('@data.train', 'literal'),
-        fn=dict(function='toy_factories:factory', size=7),
+        fn=dict(
+          function='toy_factories:factory', size=7, space='@data.train'
+        ),
       ),
       data={'train': 'images'},
     )
+    self.assertEqual(built['fn'].keywords, {'size': 7, 'space': 'images'})
     self.assertEqual(built['weight']['space'], 'images')
     self.assertEqual(built['names'], ('images', 'literal'))
     self.assertEqual(built['fn'](space='y')['size'], 7)
