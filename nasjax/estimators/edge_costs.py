@@ -114,7 +114,6 @@ def leave_one_out(
   def differences(weights, arch, key, batch):
     arch = _prepare(arch, num_cells)
     leaves, structure = jax.tree.flatten(arch)
-    whole, _ = loss(weights, arch, key, batch)
 
     def of_leaf(i):
       leaf = leaves[i]
@@ -122,11 +121,13 @@ def leave_one_out(
       dropped = jax.nn.one_hot(none, rows.shape[-1], dtype=rows.dtype)
 
       def without(row):
-        changed = rows.at[row].set(dropped).reshape(leaf.shape)
+        changed = rows.at[row].set(dropped, mode='drop').reshape(leaf.shape)
         others = structure.unflatten([*leaves[:i], changed, *leaves[i + 1 :]])
-        return whole - loss(weights, others, key, batch)[0]
+        return loss(weights, others, key, batch)[0]
 
-      return lax.map(without, jnp.arange(len(rows))).reshape(leaf.shape[:-1])
+      # The last row does not exist: nothing is dropped.
+      values = lax.map(without, jnp.arange(len(rows) + 1))
+      return (values[-1] - values[:-1]).reshape(leaf.shape[:-1])
 
     return structure.unflatten([of_leaf(i) for i in range(len(leaves))])
 

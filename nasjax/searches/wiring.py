@@ -14,6 +14,7 @@ and so is the reason, the sign of `*_excess`, see `estimators.edge_costs`.
 
 import collections
 from collections.abc import Callable
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -147,8 +148,8 @@ def costs(
   Args:
     network: a `Darts` network whose last cell takes the leaf.
     distribution: that of the search.
-    batches: `(key, t) -> dict of parts`, each `dict(image, label)`; the first
-      is taken.
+    batches: `(key, t) -> dict of parts`, each `dict(image, label)` of the same
+      size; the first is taken.
     steering: the part whose loss the architecture descends.
     num_samples: architectures drawn, the same for all parts.
     kind: leaf of the architecture.
@@ -163,6 +164,7 @@ def costs(
     Xie et al., 2021.
   """
   parts = batches(jax.random.key(0), 0)
+  names = list(parts)
   if steering not in parts:
     raise ValueError(
       f'Unknown part {steering!r} of the batches. Known: '
@@ -187,28 +189,27 @@ def costs(
   measure = edge_costs.edge_costs(loss, num_cells)
   left_out = edge_costs.leave_one_out(loss, num_cells)
 
-  def of_part(name, state, arch):
-    batch = parts[name]
-    found, metrics = measure(state.weights, arch, None, batch)
-    last = found[kind][-1]
-    metrics = {
-      f'{name}_excess': metrics['excess'],
-      f'{name}_costs_excess': jnp.sum(last) - jnp.sum(last * unnormalised),
+  def of_sample(state, key):
+    arch = distribution.sample(key, state.arch_params)
+    found, metrics = lax.map(  # one program for all parts
+      lambda batch: measure(state.weights, arch, None, batch),
+      jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts.values()),
+    )
+    of_cells = found[kind]  # [parts, cells, E, K]
+    summed = jnp.tensordot(of_cells[:, -1], 1 - unnormalised, 2)
+    steered = jax.tree.map(lambda leaf: leaf[names.index(steering)], found)
+    owed = left_out(state.weights, arch, None, parts[steering])
+    return {
+      **dict(zip([f'{name}_excess' for name in names], metrics['excess'])),
+      **dict(zip([f'{name}_costs_excess' for name in names], summed)),
+      f'{steering}_fidelity': edge_costs.fidelity(steered, owed),
+      **_of_edges('cost', steered[kind].sum((0, 2))),
     }
-    if name != steering:
-      return metrics
-    owed = left_out(state.weights, arch, None, batch)
-    metrics[f'{name}_fidelity'] = edge_costs.fidelity(found, owed)
-    return metrics | _of_edges('cost', found[kind].sum((0, 2)))
 
   def observe(key, state):
-
-    def of_sample(key):
-      arch = distribution.sample(key, state.arch_params)
-      metrics = [of_part(name, state, arch) for name in parts]
-      return {k: v for part in metrics for k, v in part.items()}
-
-    drawn = lax.map(of_sample, jax.random.split(key, num_samples))
+    drawn = lax.map(
+      functools.partial(of_sample, state), jax.random.split(key, num_samples)
+    )
     return jax.tree.map(lambda x: jnp.mean(x, axis=0), drawn)
 
   return observe
