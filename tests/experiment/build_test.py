@@ -58,9 +58,7 @@ class BuildTest(parameterized.TestCase):
         space='x',
         weight=inner,
         names=('@data.train', 'literal'),
-        fn=dict(
-          function='toy_factories:factory', size=7, space='@data.train'
-        ),
+        fn=dict(function='toy_factories:factory', size=7, space='@data.train'),
       ),
       data={'train': 'images'},
     )
