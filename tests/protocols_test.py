@@ -100,6 +100,13 @@ def test_a_restriction_is_the_and_of_two_masks(kind, name):
 def _is_inside(row, arch):
   """Returns whether choices are in the space, and relaxed ones in its shape."""
   mask = row.space.mask
+  arch = jax.tree.map(
+    lambda allowed, leaf: (
+      choice.one_hot(leaf, allowed) if isinstance(leaf, choice.Sparse) else leaf
+    ),
+    mask,
+    arch,
+  )
   leaves = jax.tree.leaves(arch)
   if all(jnp.issubdtype(leaf.dtype, jnp.integer) for leaf in leaves):
     return row.contains(arch, mask)

@@ -102,9 +102,9 @@ def dirichlet(
     return structure.unflatten([jax.nn.softmax(leaf) for leaf in logs])
 
   def log_prob(params: Params, arch: Arch) -> jax.Array:
-    return logits_lib.log_prob(
-      jax.tree.map(jnp.log, _mean(masked(params))), arch
-    )
+    # Masked options have mean zero, whose logarithm has no gradient.
+    log = lambda p: jnp.where(p > 0, jnp.log(jnp.where(p > 0, p, 1)), -jnp.inf)
+    return logits_lib.log_prob(jax.tree.map(log, _mean(masked(params))), arch)
 
   def mode(params: Params) -> Arch:
     logits = masked(params)
