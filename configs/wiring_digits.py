@@ -41,7 +41,7 @@ import ml_collections
 from nasjax.experiment import options
 
 OPERATIONS = ('none', 'skip_connect', 'avg_pool_3x3', 'sep_conv_3x3')
-# Distribution, level, arguments of the system, architectures drawn to watch.
+# Distribution, and how many architectures are drawn to watch its costs.
 SAMPLERS = {
   'dsnas': (dict(name='distributions.one_hot.one_hot', max_cost=5.0), 8),
   'snas': (dict(name='distributions.gumbel.gumbel'), 8),
