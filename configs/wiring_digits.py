@@ -4,8 +4,9 @@ S. Xie et al., Understanding the wiring evolution in differentiable neural
 architecture search, 2021, scaled down: 8x8 images, 4 normal cells of 8 channels
 and two nodes (5 edges) instead of 8 of 16, four operations instead of eight,
 100 epochs of batches of 32 with 30 times the rate of alpha, so that it can
-travel as far as in 150 epochs of 50,000 images. No edge is kept by rule: where
-`none` is the strongest choice there is none.
+travel as far as in 150 epochs of 50,000 images, and 4 times that of the
+weights. No edge is kept by rule: where `none` is the strongest choice there is
+none.
 
   python -m experiments.search --config=configs/wiring_digits.py \
       --workdir=runs/wiring_dsnas
@@ -14,12 +15,15 @@ A step of `num_steps` is an epoch. The report has, over epochs, the active mass
 A(t) (of all, input and intermediate edges, and its lowest value), p_none and
 the cost of every edge, and L - H of training and validation images beside the
 sum of costs that equals it. The table has the epochs after which every edge was
-dropped and recovered. Three patterns were published:
+dropped and recovered. Three patterns were published; look for them at
 
   growing  most edges are dropped first and recovered later: the default
   width    those recovered leave an input, not a node: the default
-  failure  no edge is left: `:sampler=darts,images=300`, where alpha is moved by
-           validation images and few are trained on
+  failure  no edge is left: `:sampler=darts,images=64,epochs=400`, where alpha
+           is moved by validation images and few are trained on
+
+`--config.search.search.search.arch_learning_rate=0.0` measures the costs of
+uniformly drawn cells.
 
 Options come after a colon, separated by commas:
 
@@ -37,7 +41,7 @@ import ml_collections
 from nasjax.experiment import options
 
 OPERATIONS = ('none', 'skip_connect', 'avg_pool_3x3', 'sep_conv_3x3')
-# Distribution, level, arguments of the system, architectures drawn to watch.
+# Distribution, and how many architectures are drawn to watch its costs.
 SAMPLERS = {
   'dsnas': (dict(name='distributions.one_hot.one_hot', max_cost=5.0), 8),
   'snas': (dict(name='distributions.gumbel.gumbel'), 8),
@@ -134,6 +138,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         steps_per_epoch=steps,
         num_epochs=given['epochs'],
         level=level,
+        learning_rate=0.1,
         arch_learning_rate=1e-2,
         **_SETTINGS.get(sampler, {}),
       ),
