@@ -2,6 +2,8 @@
 
 from nasjax.experiment import (
   build,
+  comparison,
+  comparison_tables,
   correlation,
   drawing,
   export,
@@ -19,12 +21,16 @@ from nasjax.experiment import (
   studies,
   study_tables,
 )
+from nasjax.experiment.comparison import compare
 from nasjax.experiment.job import execute, prepare, run
 from nasjax.experiment.scoring import score
 from nasjax.experiment.studies import study
 
 __all__ = [
   'build',
+  'compare',
+  'comparison',
+  'comparison_tables',
   'correlation',
   'drawing',
   'execute',

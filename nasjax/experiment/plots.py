@@ -242,3 +242,58 @@ def scatter_panels(
   drawing.supxlabel(xlabel, fontsize=8)
   drawing.supylabel(ylabel, fontsize=8)
   return drawing
+
+
+def maps(
+  values: Mapping[str, Any],
+  rows: Sequence[str],
+  columns: Sequence[str],
+  title: str = '',
+) -> figure.Figure:
+  """Draw matrices side by side on one scale, such as weights of cells.
+
+  Args:
+    values: [D, K] by title.
+    rows: names of the D rows.
+    columns: names of the K columns.
+    title: above all.
+
+  Returns:
+    The figure.
+  """
+  drawing = figure.Figure(
+    figsize=(1.6 + 1.9 * len(values), 1.6 + 0.22 * len(rows)),
+    layout='constrained',
+  )
+  grid = drawing.subplots(1, len(values), sharey=True, squeeze=False)[0]
+  top = max(max(float(np.max(x)) for x in values.values()), 1e-9)
+  for axes, (name, matrix) in zip(grid, values.items()):
+    image = axes.imshow(matrix, cmap='viridis', vmin=0, vmax=top, aspect='auto')
+    axes.set_title(name, fontsize=8)
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(rows)), rows, fontsize=7)
+  drawing.suptitle(title, fontsize=10)
+  drawing.colorbar(image, ax=grid).ax.tick_params(labelsize=7)
+  return drawing
+
+
+def intervals(
+  values: Mapping[str, tuple[float, float, float]], xlabel: str
+) -> figure.Figure:
+  """Draw estimates with their intervals, one below the other.
+
+  Args:
+    values: (estimate, low, high) by name.
+    xlabel: of the axis that they share; zero is marked.
+
+  Returns:
+    The figure.
+  """
+  axes = _axes('', xlabel, '', (5.6, 0.9 + 0.24 * len(values)))
+  for y, (middle, low, high) in enumerate(values.values()):
+    axes.plot([low, high], [y, y], color=_COLOURS[0], linewidth=1.4)
+    axes.plot([middle], [y], 'o', color=_COLOURS[0], markersize=4)
+  axes.axvline(0, color='#667085', linewidth=0.8)
+  axes.set_yticks(range(len(values)), list(values), fontsize=8)
+  axes.invert_yaxis()
+  return axes.figure

@@ -59,8 +59,16 @@ def difference(a: Sequence[float], b: Sequence[float]) -> dict[str, float]:
   }
 
 
-def _group_means(rows, column):
-  """The values of a column by name; repeats of one network count once."""
+def group_means(rows: Sequence[Row], column: str) -> dict[str, list[float]]:
+  """Return the values of a column by name; repeats of a network count once.
+
+  Args:
+    rows: one a trained network, with 'name', 'seed' and numbers.
+    column: which number; rows without it are left out.
+
+  Returns:
+    The mean of every network, by name.
+  """
   groups = {}
   for row in rows:
     if row.get(column) is not None:
@@ -100,7 +108,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
   for column in columns(rows):
     if column in _LABELS:
       continue
-    groups = _group_means(rows, column)
+    groups = group_means(rows, column)
     summary[column] = {name: _describe(v) for name, v in groups.items()}
     if {'found', 'random'} <= groups.keys():
       summary[column]['found - random'] = difference(

@@ -2,6 +2,7 @@
 
 from nasjax.spaces import (
   categorical,
+  cell_statistics,
   darts_cell,
   decisions,
   derivation,
@@ -28,6 +29,7 @@ from nasjax.spaces import (
 
 __all__ = (
   'categorical',
+  'cell_statistics',
   'darts_cell',
   'decisions',
   'derivation',

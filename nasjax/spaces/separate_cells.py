@@ -15,12 +15,44 @@ Deviations
     builds such operations and passes over them.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from nasjax.spaces import genotypes
 from nasjax.types import Arch
+
+
+def kinds(num_cells: int) -> tuple[str, ...]:
+  """Return the kind of each of G cells: those at G // 3 and 2 G // 3 reduce."""
+  reductions = (num_cells // 3, 2 * num_cells // 3)
+  return tuple(
+    'reduce' if i in reductions else 'normal' for i in range(num_cells)
+  )
+
+
+def unshared(num_cells: int) -> Callable[[Arch], Arch]:
+  """Return the form in which every cell has choices of its own.
+
+  A network with `cells=(0, ..., G - 1)` computes with the result what one of
+  two kinds of cells computes with the architecture itself.
+
+  Args:
+    num_cells: G.
+
+  Returns:
+    `(arch) -> {'cells': [G, E, ...]}` for the leaves 'normal' and 'reduce';
+    architectures of one leaf 'cells' stay as they are.
+  """
+
+  def expand(arch: Arch) -> Arch:
+    if 'cells' in arch:
+      return arch
+    return {'cells': jnp.stack([arch[kind] for kind in kinds(num_cells)])}
+
+  return expand
 
 
 def layer_cells(
