@@ -335,10 +335,11 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     )
   )
   wanted = given['methods'] or (_CIFAR10 if images else '+'.join(methods))
+  chosen = _chosen(methods, wanted)
   num_random = 2 if quick else 2 * num_seeds
   random = dict(random=dict(num=num_random))
   baselines = {}
-  if 'd_darts' in wanted.split('+'):
+  if 'd_darts' in chosen:
     random['random_separate'] = dict(num=num_random, space=separate)
     baselines['d_darts'] = 'random_separate'
   evaluated = network | dict(
@@ -361,9 +362,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       space=space,
       network=network,
       snapshot=dict(name=_SNAPSHOT),
-      methods=_chosen(methods, wanted),
+      methods=chosen,
       random=random,
       baselines=baselines,
+      reference='darts' if 'darts' in chosen else next(iter(chosen)),
       form=dict(
         name='spaces.separate_cells.unshared', num_cells=network['num_cells']
       ),

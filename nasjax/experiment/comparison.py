@@ -11,7 +11,10 @@ job (see `settings`), without `search`, which all methods share, and
              shared one
   baselines  by method, which of `random` it is compared with: by default the
              first
-  form       `(arch) -> arch`, into the form that all networks have in common
+  reference  the method that plots show beside every other: by default the
+             first
+  form       `(arch) -> arch`, into the form that all networks have in common,
+             `separate_cells.unshared` say
   describe, evaluation   as in a job, of architectures in that form
 
 Every method is a job in a folder of its own below that of the study, its
@@ -31,6 +34,8 @@ import jax.numpy as jnp
 from nasjax.experiment import (
   build,
   columns,
+  comparison_records,
+  comparison_report,
   comparison_settings,
   comparison_tables,
   export,
@@ -204,7 +209,17 @@ def execute(study: Study) -> dict[str, Any]:
         described[i // options['num_repeats']] | row
         for i, row in enumerate(trained)
       ]
-    return comparison_tables.write(job, described)
+    found = {row['name'] for row in rows}
+    records = {
+      name: comparison_records.read(
+        job.workdir / name, job.config['num_seeds'], job.config['network']
+      )
+      for name in study.methods
+      if name in found
+    }
+    outcome = comparison_tables.write(job, described, records)
+    comparison_report.write(job.workdir, job.config, outcome, records)
+  return outcome
 
 
 def compare(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:

@@ -7,107 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from nasjax.experiment import drawing, metrics, page, plots, results
+from nasjax.experiment import (
+  comparison_plots,
+  comparison_records,
+  comparison_tables,
+  drawing,
+  metrics,
+  page,
+  plots,
+)
 from nasjax.spaces import genotypes, separate_cells
 
 
-def _spread(row, name):
-  if name not in row:
-    return ''
-  return f'{results.show(row[name])} ± {results.show(row[f"{name}_std"])}'
-
-
-def _score(outcome):
-  """The column that methods are compared by."""
-  names = outcome['methods'][0]
-  return next((name for name in names if name.startswith('test')), '')
-
-
-def lines(outcome: Mapping[str, Any]) -> tuple[list, list]:
-  """Return header and lines of the table of networks.
-
-  Args:
-    outcome: from `comparison_tables.write`.
-
-  Returns:
-    Names of the columns, and a line a group.
-  """
-  score = _score(outcome)
-  columns = [
-    name
-    for name in outcome['methods'][0]
-    if f'{name}_std' in outcome['methods'][0]
-    and not name.startswith(('supernet', 'test'))
-  ]
-  header = ['group', 'n', score, 'minus random', '95 % interval', *columns]
-  body = []
-  for row in outcome['methods']:
-    interval = ['', '']
-    if math.isfinite(row.get('low', math.nan)):
-      interval = [
-        f'{row["difference"]:+.4f}',
-        f'{row["low"]:+.4f} to {row["high"]:+.4f}',
-      ]
-    body.append(
-      [row['name'], row['networks'], _spread(row, score), *interval]
-      + [_spread(row, name) for name in columns]
-    )
-  return header, body
-
-
-def search_lines(outcome: Mapping[str, Any]) -> tuple[list, list]:
-  """Return header and lines of the table of searches.
-
-  Args:
-    outcome: from `comparison_tables.write`.
-
-  Returns:
-    Names of the columns, and a line a method.
-  """
-  names = {
-    'skip_share_all': 'share of skips',
-    'skip_share_normal': 'normal',
-    'skip_share_reduce': 'reduce',
-    'seconds': 'seconds',
-    'first_step': 'to the first step',
-  }
-  rows = [row for row in outcome['methods'] if 'seconds' in row]
-  accuracies = ('supernet_train_accuracy', 'supernet_valid_accuracy')
-  return (
-    ['method', 'supernet train', 'supernet valid', *names.values()],
-    [
-      [row['name']]
-      + [_spread(row, name) for name in accuracies]
-      + [row.get(name) for name in names]
-      for row in rows
-    ],
-  )
-
-
-def _skip_curves(directory, curves):
-  """A small plot a method, the first method beside it."""
-  first = next(iter(curves))
+def _skip_curves(directory, records, reference):
+  """A small plot a method, that of reference beside it."""
   figures = []
-  for name in curves:
-    shown = {other: curves[other] for other in dict.fromkeys((first, name))}
+  for name in records:
+    shown = [r for r in dict.fromkeys((reference, name)) if r in records]
+    lines = {
+      f'{kind} cells': {
+        other: (
+          records[other].steps / records[other].steps[-1],
+          records[other].shares[kind],
+        )
+        for other in shown
+      }
+      for kind in records[name].shares
+      if kind != 'all'
+    }
     figures.append(
       page.plot(
         directory,
         f'skips_{name}',
         f'{name}: share of skips in the weight of all operations, mean and '
         'one standard deviation over seeds',
-        plots.panels(
-          {
-            f'{kind} cells': {
-              other: (of['done'], of['share'][kind])
-              for other, of in shown.items()
-              if kind in of['share']
-            }
-            for kind in ('normal', 'reduce')
-          },
-          'part of the search',
-          name,
-        ),
+        plots.panels(lines, 'part of the search', name),
       )
     )
   return page.gallery('Skip connections over the search', figures)
@@ -119,51 +53,60 @@ def _edge_names(num_edges):
   return [f'{state(s)} → {state(t)}' for s, t in zip(sources, targets)]
 
 
-def _maps(directory, config, last):
-  """Final weights of the first seed: a map a cell that differs."""
-  operations = config['network']['operations']
-  figures = []
-  for name, weight in last.items():
-    of_seed = weight[0]  # [G, E, K]
-    kinds = separate_cells.kinds(len(of_seed))
-    cells = {kind: of_seed[kinds.index(kind)] for kind in dict.fromkeys(kinds)}
-    if not all(np.array_equal(x, cells[k]) for x, k in zip(of_seed, kinds)):
-      cells = {f'cell {i}': x for i, x in enumerate(of_seed)}
-    figures.append(
-      page.plot(
-        directory,
-        f'weights_{name}',
-        f'{name}: weights at the end, seed 0',
-        plots.maps(cells, _edge_names(of_seed.shape[1]), operations, name),
-      )
+def _distinct(cells):
+  """The cells that differ, by kind where those of a kind are the same."""
+  kinds = separate_cells.kinds(len(cells))
+  of_kind = {kind: cells[kinds.index(kind)] for kind in dict.fromkeys(kinds)}
+  if all(np.array_equal(cell, of_kind[k]) for cell, k in zip(cells, kinds)):
+    return of_kind
+  return {
+    f'cell {i}, {k}': cell for i, (cell, k) in enumerate(zip(cells, kinds))
+  }
+
+
+def _maps(directory, operations, records):
+  """Final weights of the first seed of every method."""
+  figures = [
+    page.plot(
+      directory,
+      f'weights_{name}',
+      f'{name}: weights at the end, seed 0',
+      comparison_plots.maps(
+        _distinct(record.weights[-1, 0]),
+        _edge_names(record.weights.shape[3]),
+        operations,
+        name,
+      ),
     )
+    for name, record in records.items()
+  ]
   return page.gallery('Weights of operations', figures)
 
 
-def _cells(directory, config, outcome):
+def _cells(directory, operations, outcome, methods):
   """Drawings of what the first seed of every method found."""
-  operations = config['network']['operations']
-  figures = []
-  for row in outcome['rows']:
-    if row['seed'] or row.get('repeat') or row['name'] in config['random']:
-      continue
-    cells = np.asarray(row['arch']['cells'])
-    kinds = separate_cells.kinds(len(cells))
-    arch = {kind: cells[kinds.index(kind)] for kind in dict.fromkeys(kinds)}
-    if not all(np.array_equal(x, arch[k]) for x, k in zip(cells, kinds)):
-      arch = {'cells': cells}
-    figures += [
-      page.plot(
-        directory, f'cell_{row["name"]}_{leaf}', f'{row["name"]}: {leaf}', drawn
-      )
-      for leaf, drawn in drawing.cells(arch, operations).items()
-    ]
+  found = {
+    row['name']: np.asarray(row['arch']['cells'])
+    for row in reversed(outcome['rows'])
+    if row['seed'] == 0 and row['name'] in methods
+  }
+  figures = [
+    page.plot(
+      directory,
+      f'cell_{name}_{i}',
+      f'{name}: {label}',
+      drawing.darts(cell, f'{name}, {label}', operations),
+    )
+    for name in methods
+    if name in found
+    for i, (label, cell) in enumerate(_distinct(found[name]).items())
+  ]
   return page.gallery('Cells found with seed 0', figures)
 
 
 def _figures(directory, outcome):
   """Differences with their intervals, and accuracy over size."""
-  score = _score(outcome)
+  score = comparison_tables.score(outcome)
   if not score:
     return ''
   compared = {
@@ -178,7 +121,7 @@ def _figures(directory, outcome):
         directory,
         'differences',
         f'{score} minus that of random networks, 95 % interval',
-        plots.intervals(compared, f'{score} minus random'),
+        comparison_plots.intervals(compared, f'{score} minus random'),
       )
     )
   for column in ('params', 'skips', 'parameter_free'):
@@ -193,7 +136,7 @@ def _figures(directory, outcome):
           directory,
           f'over_{column}',
           f'{score} over {column}',
-          plots.scatter(groups, column, score),
+          comparison_plots.means(groups, column, score),
         )
       )
   return page.gallery('Accuracy', figures)
@@ -203,8 +146,7 @@ def write(
   workdir: pathlib.Path,
   config: Mapping[str, Any],
   outcome: Mapping[str, Any],
-  curves: Mapping[str, Any],
-  last: Mapping[str, np.ndarray],
+  records: Mapping[str, comparison_records.Record],
 ) -> pathlib.Path:
   """Write the page of a comparison.
 
@@ -212,8 +154,7 @@ def write(
     workdir: its folder; plots go to `plots/`.
     config: of the study.
     outcome: what results.json holds.
-    curves: by method 'done' `[T]` and 'share' `[T, S]` by kind.
-    last: by method `f[S, G, E, K]`, the final weights.
+    records: of the methods.
 
   Returns:
     The path of report.html.
@@ -221,19 +162,20 @@ def write(
   directory = workdir / 'plots'
   directory.mkdir(exist_ok=True)
   missing = outcome['missing']
+  operations = config['network']['operations']
   parts = [
     page.paragraph(outcome['protocol']),
     page.paragraph(
       f'Nothing found by: {", ".join(missing)}.' if missing else ''
     ),
     page.heading('Networks'),
-    page.table(*lines(outcome)),
+    page.table(*comparison_tables.lines(outcome)),
     _figures(directory, outcome),
     page.heading('Searches'),
-    page.table(*search_lines(outcome)),
-    _skip_curves(directory, curves) if curves else '',
-    _maps(directory, config, last),
-    _cells(directory, config, outcome),
+    page.table(*comparison_tables.search_lines(outcome)),
+    _skip_curves(directory, records, config['reference']),
+    _maps(directory, operations, records),
+    _cells(directory, operations, outcome, config['methods']),
     page.settings(config, metrics.read_json(workdir / 'environment.json')),
   ]
   summary = (

@@ -5,7 +5,7 @@ from typing import Any
 
 from nasjax.experiment import build, names, settings
 
-OWN = ('methods', 'random', 'baselines', 'form')
+OWN = ('methods', 'random', 'baselines', 'reference', 'form')
 _RESERVED = ('best', 'evaluate', 'plots')
 _NOT_OF_METHODS = ('describe', 'evaluation', 'search', 'spec')
 
@@ -113,6 +113,11 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     | {'search': first['search'], 'num_steps': first['num_steps']}
   )
   del resolved['search']
+  reference = config.get('reference') or next(iter(config['methods']))
+  if reference not in config['methods']:
+    raise names.unknown(
+      'method in config.reference:', reference, config['methods']
+    )
   form = config.get('form')
   if form is not None:
     build.check(form, ('space',))
@@ -120,5 +125,6 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     'methods': config['methods'],
     'random': random,
     'baselines': baselines,
+    'reference': reference,
     'form': form,
   }

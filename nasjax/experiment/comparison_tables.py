@@ -9,119 +9,14 @@ supernet's accuracy in the last eighth of the search, and what it took.
 
 from collections.abc import Mapping
 import math
-import pathlib
 from typing import Any
 
-import numpy as np
-
-from nasjax.experiment import comparison_report, metrics, phases, results
-from nasjax.spaces import cell_statistics, separate_cells
-
-_LAST = 8  # the supernet is judged by this part of a search
-_SUPERNET = ('train_accuracy', 'valid_accuracy')
-_KINDS = ('all', 'normal', 'reduce')
-
-
-def _layers(snapshot, num_cells):
-  """Weights `[T, S, G, E, K]` from leaves `[T, S, E, K]` or of separate cells."""
-  if 'cells' in snapshot:
-    return snapshot['cells']
-  kinds = separate_cells.kinds(num_cells)
-  return np.stack([snapshot[kind] for kind in kinds], axis=-3)
-
-
-def weights(directory: pathlib.Path, num_seeds: int, num_cells: int) -> Any:
-  """Return how strongly a method weighed every operation over its search.
-
-  Args:
-    directory: of the method.
-    num_seeds: S.
-    num_cells: G, of the networks that are compared.
-
-  Returns:
-    Steps `[T]` and `f[T, S, G, E, K]`.
-  """
-  rows = metrics.read(directory / 'search' / 'snapshots.jsonl')
-  leaves = {
-    name: metrics.column(rows, name)[1] for name in rows[-1] if name != 'step'
-  }
-  if num_seeds == 1:
-    leaves = {name: leaf[:, None] for name, leaf in leaves.items()}
-  steps = np.asarray([row['step'] for row in rows])
-  return steps, _layers(leaves, num_cells)
-
-
-def shares(weights: np.ndarray, skip: int) -> dict[str, np.ndarray]:
-  """Return the share of skip connections, in all cells and in each kind.
-
-  Args:
-    weights: `f[..., G, E, K]`.
-    skip: their number among the operations.
-
-  Returns:
-    `f[...]` by name.
-  """
-  kinds = np.array(separate_cells.kinds(weights.shape[-3]))
-  chosen = {kind: kinds == kind for kind in _KINDS} | {'all': kinds != ''}
-  return {
-    kind: cell_statistics.share(weights[..., which, :, :], skip)
-    for kind, which in chosen.items()
-    if which.any()
-  }
-
-
-def _supernet(directory):
-  """Mean accuracies of every seed in the last part of its search, `[S]`."""
-  rows = metrics.read(directory / 'search' / 'metrics.jsonl')
-  found = {}
-  for name in _SUPERNET:
-    _, values = metrics.column(rows, name)
-    if not values.size:
-      continue  # of one level: no validation images
-    values = values.reshape(len(values), -1)
-    num = max(1, math.ceil(len(values) / _LAST))
-    if 'stopped' in rows[-1]:
-      # Steps after the stop measure nothing: the last ones before it.
-      running = metrics.column(rows, 'stopped')[1].reshape(values.shape) == 0
-      values = [of[at][-num:] for of, at in zip(values.T, running.T)]
-      found[name] = [float(np.mean(of)) for of in values]
-    else:
-      found[name] = values[-num:].mean(0).tolist()
-  return found
-
-
-def took(directory: pathlib.Path) -> dict[str, float]:
-  """Return what the search of a method took, from the clock of its folder.
-
-  Args:
-    directory: of the method.
-
-  Returns:
-    'seconds' of all of the search; 'first_step', those until its first step was
-    done, which has tracing and compilation in it.
-  """
-  rows = metrics.read(directory / 'search' / 'timings.jsonl')
-  return {
-    'seconds': float(sum(row['seconds'] for row in rows)),
-    'first_step': float(rows[0]['seconds']),
-  }
-
-
-def _of_method(job, name):
-  """The curves of a method, and numbers about its search."""
-  directory, num_seeds = job.workdir / name, job.config['num_seeds']
-  network = job.config['network']
-  skip = list(network['operations']).index(cell_statistics.SKIP)
-  steps, weight = weights(directory, num_seeds, network['num_cells'])
-  share = shares(weight, skip)
-  curves = {'done': steps / steps[-1], 'step': steps, 'share': share}
-  numbers = took(directory)
-  for kind, values in share.items():
-    numbers[f'skip_share_{kind}'] = float(values[-1].mean())
-  for key, values in _supernet(directory).items():
-    mean, std = metrics.mean_and_std(values, ddof=1)
-    numbers |= {f'supernet_{key}': mean, f'supernet_{key}_std': std}
-  return curves, numbers, weight[-1]
+from nasjax.experiment import (
+  comparison_records,
+  metrics,
+  phases,
+  results,
+)
 
 
 def _group(job, rows, name):
@@ -141,51 +36,53 @@ def _group(job, rows, name):
   return found
 
 
-def _curve_rows(curves):
+def _curve_rows(records):
   return [
     {
       'method': name,
       'step': int(step),
-      'done': float(done),
       'kind': kind,
       'mean': float(values[i].mean()),
       'std': float(values[i].std()),
     }
-    for name, of in curves.items()
-    for kind, values in of['share'].items()
-    for i, (step, done) in enumerate(zip(of['step'], of['done']))
+    for name, record in records.items()
+    for kind, values in record.shares.items()
+    for i, step in enumerate(record.steps)
   ]
 
 
-def write(job: phases.Job, rows: list[dict[str, Any]]) -> dict[str, Any]:
-  """Write results.csv, comparison.csv, curves.csv, results.json, report.html.
+def write(
+  job: phases.Job,
+  rows: list[dict[str, Any]],
+  records: Mapping[str, comparison_records.Record],
+) -> dict[str, Any]:
+  """Write results.csv, comparison.csv, curves.csv and results.json.
 
   Args:
     job: the study.
     rows: one a trained network, with 'name', 'seed', 'arch' and numbers.
+    records: of the methods that found something.
 
   Returns:
     What results.json holds: 'methods', a row each and one a random group;
     'rows', the networks; 'missing', methods that found nothing; 'protocol'.
   """
-  present = list(dict.fromkeys(row['name'] for row in rows))
-  methods = [name for name in job.config['methods'] if name in present]
-  curves, numbers, last = {}, {}, {}
-  for name in methods:
-    curves[name], numbers[name], last[name] = _of_method(job, name)
+  groups = [
+    _group(job, rows, name) for name in [*records, *job.config['random']]
+  ]
+  for group in groups:
+    if group['name'] in records:
+      group |= records[group['name']].numbers
   outcome = {
     'protocol': _protocol(job.config),
-    'methods': [
-      _group(job, rows, name) | numbers.get(name, {}) for name in present
-    ],
-    'missing': [name for name in job.config['methods'] if name not in present],
+    'methods': groups,
+    'missing': [name for name in job.config['methods'] if name not in records],
     'rows': rows,
   }
   results.write_csv(job.workdir / 'results.csv', rows)
-  results.write_csv(job.workdir / 'comparison.csv', outcome['methods'])
-  results.write_csv(job.workdir / 'curves.csv', _curve_rows(curves))
+  results.write_csv(job.workdir / 'comparison.csv', groups)
+  results.write_csv(job.workdir / 'curves.csv', _curve_rows(records))
   metrics.write_json(job.workdir / 'results.json', outcome)
-  comparison_report.write(job.workdir, job.config, outcome, curves, last)
   return outcome
 
 
@@ -203,6 +100,79 @@ def _protocol(config: Mapping[str, Any]) -> str:
   )
 
 
+def _spread(row, name):
+  if name not in row:
+    return ''
+  return f'{results.show(row[name])} ± {results.show(row[f"{name}_std"])}'
+
+
+def score(outcome: Mapping[str, Any]) -> str:
+  """Return the column that methods are compared by; empty if untrained."""
+  names = outcome['methods'][0]
+  return next((name for name in names if name.startswith('test')), '')
+
+
+def lines(outcome: Mapping[str, Any]) -> tuple[list, list]:
+  """Return header and lines of the table of networks.
+
+  Args:
+    outcome: from `write`.
+
+  Returns:
+    Names of the columns, and a line a group.
+  """
+  compared = score(outcome)
+  columns = [
+    name
+    for name in outcome['methods'][0]
+    if f'{name}_std' in outcome['methods'][0]
+    and not name.startswith(('supernet', 'test'))
+  ]
+  header = ['group', 'n', compared, 'minus random', '95 % interval', *columns]
+  body = []
+  for row in outcome['methods']:
+    interval = ['', '']
+    if math.isfinite(row.get('low', math.nan)):
+      interval = [
+        f'{row["difference"]:+.4f}',
+        f'{row["low"]:+.4f} to {row["high"]:+.4f}',
+      ]
+    body.append(
+      [row['name'], row['networks'], _spread(row, compared), *interval]
+      + [_spread(row, name) for name in columns]
+    )
+  return header, body
+
+
+def search_lines(outcome: Mapping[str, Any]) -> tuple[list, list]:
+  """Return header and lines of the table of searches.
+
+  Args:
+    outcome: from `write`.
+
+  Returns:
+    Names of the columns, and a line a method.
+  """
+  names = {
+    'skip_share_all': 'share of skips',
+    'skip_share_normal': 'normal',
+    'skip_share_reduce': 'reduce',
+    'seconds': 'seconds',
+    'first_step': 'to the first step',
+  }
+  rows = [row for row in outcome['methods'] if 'seconds' in row]
+  accuracies = ('supernet_train_accuracy', 'supernet_valid_accuracy')
+  return (
+    ['method', 'supernet train', 'supernet valid', *names.values()],
+    [
+      [row['name']]
+      + [_spread(row, name) for name in accuracies]
+      + [row.get(name) for name in names]
+      for row in rows
+    ],
+  )
+
+
 def text(outcome: Mapping[str, Any]) -> str:
   """Return the outcome as tables for a terminal.
 
@@ -212,8 +182,8 @@ def text(outcome: Mapping[str, Any]) -> str:
   Returns:
     Lines.
   """
-  parts = [results.grid(*comparison_report.lines(outcome))]
-  parts += [results.grid(*comparison_report.search_lines(outcome))]
+  parts = [results.grid(*lines(outcome))]
+  parts += [results.grid(*search_lines(outcome))]
   if outcome['missing']:
     parts.append(f'Nothing found by: {", ".join(outcome["missing"])}.')
   return '\n\n'.join([*parts, outcome['protocol']])

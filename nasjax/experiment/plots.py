@@ -13,7 +13,7 @@ import numpy as np
 
 from nasjax.experiment import metrics
 
-_COLOURS = ('#2f6db3', '#c2543a', '#3d8b57', '#8a5aa8', '#b8860b', '#4a9aa5')
+COLOURS = ('#2f6db3', '#c2543a', '#3d8b57', '#8a5aa8', '#b8860b', '#4a9aa5')
 
 
 def png(drawing: figure.Figure, dots_per_inch: int = 110) -> bytes:
@@ -37,7 +37,13 @@ def png(drawing: figure.Figure, dots_per_inch: int = 110) -> bytes:
   return buffer.getvalue()
 
 
-def _axes(title, xlabel, ylabel, size=(5.6, 3.2)):
+def new_axes(
+  title: str,
+  xlabel: str,
+  ylabel: str,
+  size: tuple[float, float] = (5.6, 3.2),
+) -> Any:
+  """Return the axes of a new figure; size in inches."""
   axes = figure.Figure(figsize=size, layout='constrained').subplots()
   return _style(axes, title, xlabel, ylabel)
 
@@ -65,8 +71,8 @@ def curves(
   Returns:
     The figure.
   """
-  axes = _axes(title, 'step', '')
-  for name, colour in zip(names, _COLOURS * len(names)):
+  axes = new_axes(title, 'step', '')
+  for name, colour in zip(names, COLOURS * len(names)):
     steps, value = metrics.column(rows, name)
     value = np.where(np.isfinite(value), value, np.nan)
     value = value.reshape(len(value), -1)
@@ -109,7 +115,7 @@ def heat_map(
     values = values / values.sum(-1, keepdims=True)
   num_steps, num_decisions, num_options = values.shape
   rows = values.reshape(num_steps, -1).T
-  axes = _axes(
+  axes = new_axes(
     title, 'step', 'decision', (5.6, min(12, 1.2 + 0.11 * len(rows)))
   )
   image = axes.pcolormesh(
@@ -160,8 +166,8 @@ def scatter(
   Returns:
     The figure.
   """
-  axes = _axes(title, xlabel, ylabel)
-  for (name, (x, y)), colour in zip(groups.items(), _COLOURS * len(groups)):
+  axes = new_axes(title, xlabel, ylabel)
+  for (name, (x, y)), colour in zip(groups.items(), COLOURS * len(groups)):
     axes.scatter(x, y, s=22, color=colour, alpha=0.75, linewidths=0, label=name)
   axes.legend(fontsize=8, frameon=False)
   return axes.figure
@@ -188,7 +194,7 @@ def panels(
   )
   rows = drawing.subplots(len(values), sharex=True, squeeze=False)[:, 0]
   names = list(dict.fromkeys(n for lines in values.values() for n in lines))
-  colours = dict(zip(names, _COLOURS * len(names)))
+  colours = dict(zip(names, COLOURS * len(names)))
   for axes, (ylabel, lines) in zip(rows, values.items()):
     _style(axes, '', '', ylabel)
     for name, (x, y) in lines.items():
@@ -236,64 +242,9 @@ def scatter_panels(
   for axes, (title, (x, y)) in zip(grid, panels.items()):
     _style(axes, title, '', '')
     size = np.clip(2000 / max(len(x), 1), 3, 14)
-    axes.scatter(x, y, s=size, color=_COLOURS[0], alpha=0.4, linewidths=0)
+    axes.scatter(x, y, s=size, color=COLOURS[0], alpha=0.4, linewidths=0)
   for axes in grid[len(panels) :]:
     axes.set_visible(False)
   drawing.supxlabel(xlabel, fontsize=8)
   drawing.supylabel(ylabel, fontsize=8)
   return drawing
-
-
-def maps(
-  values: Mapping[str, Any],
-  rows: Sequence[str],
-  columns: Sequence[str],
-  title: str = '',
-) -> figure.Figure:
-  """Draw matrices side by side on one scale, such as weights of cells.
-
-  Args:
-    values: [D, K] by title.
-    rows: names of the D rows.
-    columns: names of the K columns.
-    title: above all.
-
-  Returns:
-    The figure.
-  """
-  drawing = figure.Figure(
-    figsize=(1.6 + 1.9 * len(values), 1.6 + 0.22 * len(rows)),
-    layout='constrained',
-  )
-  grid = drawing.subplots(1, len(values), sharey=True, squeeze=False)[0]
-  top = max(max(float(np.max(x)) for x in values.values()), 1e-9)
-  for axes, (name, matrix) in zip(grid, values.items()):
-    image = axes.imshow(matrix, cmap='viridis', vmin=0, vmax=top, aspect='auto')
-    axes.set_title(name, fontsize=8)
-    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(rows)), rows, fontsize=7)
-  drawing.suptitle(title, fontsize=10)
-  drawing.colorbar(image, ax=grid).ax.tick_params(labelsize=7)
-  return drawing
-
-
-def intervals(
-  values: Mapping[str, tuple[float, float, float]], xlabel: str
-) -> figure.Figure:
-  """Draw estimates with their intervals, one below the other.
-
-  Args:
-    values: (estimate, low, high) by name.
-    xlabel: of the axis that they share; zero is marked.
-
-  Returns:
-    The figure.
-  """
-  axes = _axes('', xlabel, '', (5.6, 0.9 + 0.24 * len(values)))
-  for y, (middle, low, high) in enumerate(values.values()):
-    axes.plot([low, high], [y, y], color=_COLOURS[0], linewidth=1.4)
-    axes.plot([middle], [y], 'o', color=_COLOURS[0], markersize=4)
-  axes.axvline(0, color='#667085', linewidth=0.8)
-  axes.set_yticks(range(len(values)), list(values), fontsize=8)
-  axes.invert_yaxis()
-  return axes.figure
