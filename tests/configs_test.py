@@ -20,7 +20,10 @@ _CONFIGS = sorted(
 )
 _SCORES = [name for name in _CONFIGS if name.startswith('score_')]
 _STUDIES = [name for name in _CONFIGS if name.startswith('study_')]
-_SEARCHES = [name for name in _CONFIGS if name not in _SCORES + _STUDIES]
+_COMPARISONS = [name for name in _CONFIGS if name.startswith('compare_')]
+_SEARCHES = [
+  name for name in _CONFIGS if name not in _SCORES + _STUDIES + _COMPARISONS
+]
 
 
 @pytest.mark.parametrize('name', _SEARCHES)
@@ -55,6 +58,16 @@ def test_the_quick_form_of_studies_runs_to_its_report(name, tmp_path):
   config = importlib.import_module(f'configs.{name}').get_config('quick')
   outcome = experiment.study(config, tmp_path / 'run')
   assert set(config.strategies) <= {row['strategy'] for row in outcome['rows']}
+  page = (tmp_path / 'run' / 'report.html').read_text()
+  assert page.rstrip().endswith('</html>')
+
+
+@pytest.mark.parametrize('name', _COMPARISONS)
+def test_the_quick_form_of_comparisons_runs_to_its_report(name, tmp_path):
+  config = importlib.import_module(f'configs.{name}').get_config('quick')
+  outcome = experiment.compare(config, tmp_path / 'run')
+  groups = {row['name'] for row in outcome['methods']}
+  assert groups == {*config.methods, *config.random}
   page = (tmp_path / 'run' / 'report.html').read_text()
   assert page.rstrip().endswith('</html>')
 

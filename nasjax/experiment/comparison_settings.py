@@ -98,12 +98,12 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
   random = _check_random(config)
   config = dict(config) | {'random': random}
   _check_names(config)
-  baselines = _check_baselines(config, random)
   for name in config['methods']:
     try:
       method(config, name)
     except ValueError as error:
       raise ValueError(f'config.methods.{name}: {error}') from None
+  baselines = _check_baselines(config, random)
   # The evaluation is checked as that of a job of the first method would be.
   first = method(config, next(iter(config['methods'])))
   shared = {k: config[k] for k in settings.SECTIONS if k in config}

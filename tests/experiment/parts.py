@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from nasjax import archive
+from nasjax.spaces import darts_cell
 from nasjax.types import Search
 
 _State = collections.namedtuple('_State', ['arch_params', 'seen'])
@@ -81,3 +82,54 @@ def population(archs, rows, num_steps, with_final=True):
     return {'test_accuracy': state['accuracy'] + 0.01 * state['noise']}
 
   return (search, final) if with_final else search
+
+
+def cell_search(space, num_steps, drift=0.0, nan=False):
+  """A random walk of the logits of cells, drawn to their fourth operation."""
+
+  def init(key):
+    return _State(
+      jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), space.mask),
+      jax.random.normal(key),
+    )
+
+  def update(key, state, batch):
+    del batch
+    leaves, structure = jax.tree.flatten(state.arch_params)
+    keys = jax.random.split(key, len(leaves))
+    moved = [
+      leaf + jax.random.normal(k, leaf.shape) / num_steps
+      for k, leaf in zip(keys, leaves)
+    ]
+    moved = [leaf.at[..., 3].add(drift / num_steps) for leaf in moved]
+    loss = jnp.where(nan, jnp.nan, state.seen)
+    row = {'train_loss': loss, 'train_accuracy': jax.random.uniform(key)}
+    return state._replace(arch_params=structure.unflatten(moved)), row
+
+  def best(key, state):
+    del key
+    return darts_cell.derive(jax.tree.map(jax.nn.softmax, state.arch_params))
+
+  return Search(init, update, best)
+
+
+def cell_population(archs, rows, num_steps):
+  """An evaluation whose accuracy is lower the more skip connections there are.
+
+  It takes all three steps to come near.
+  """
+  quality = jnp.mean(archs['cells'] != 3, (1, 2))
+
+  def init(key):
+    return {'accuracy': jnp.zeros(len(rows)), 'noise': jax.random.normal(key)}
+
+  def update(key, state, batch):
+    del key, batch
+    accuracy = state['accuracy'] + quality / num_steps
+    return dict(state, accuracy=accuracy), {'train_loss': -accuracy}
+
+  def final(key, state):
+    del key
+    return {'test_accuracy': state['accuracy'] + 0.0 * state['noise']}
+
+  return Search(init, update, lambda key, state: archs), final
