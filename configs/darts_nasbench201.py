@@ -37,28 +37,33 @@ def small_cifar10(num_images: int, pooling: int = 2) -> dict[str, data.Dataset]:
   """Return few CIFAR-10 images, made smaller by averaging.
 
   Args:
-    num_images: of each of the two parts, drawn from NAS-Bench-201's lists with
-      equal shares of all classes.
+    num_images: of each of the two parts that steer, drawn from NAS-Bench-201's
+      lists with equal shares of all classes.
     pooling: pixels a side that become one.
 
   Returns:
-    Dict of 'train' and 'valid', normalised by the training images.
+    Dict of 'train', 'valid' and 'test' (all images that there are), normalised
+    by the training images.
   """
   whole = data.load_cifar10('nasbench201')
 
-  def part(name):
-    drawn = data.split(whole[name], {'part': num_images})['part']
-    _, height, width, channels = drawn.images.shape
-    blocks = drawn.images.reshape(
+  def pooled(part):
+    _, height, width, channels = part.images.shape
+    blocks = part.images.reshape(
       -1, height // pooling, pooling, width // pooling, pooling, channels
     )
     images = np.rint(blocks.mean((2, 4))).astype(np.uint8)
-    return data.from_numpy(images, drawn.labels, 10)
+    return data.from_numpy(images, part.labels, 10)
 
-  train = part('train')
+  def drawn(name):
+    return pooled(data.split(whole[name], {'part': num_images})['part'])
+
+  parts = {'train': drawn('train'), 'valid': drawn('valid')}
+  parts['test'] = pooled(whole['test'])
+  train = parts['train']
   return {
-    'train': train,
-    'valid': part('valid')._replace(mean=train.mean, std=train.std),
+    name: part._replace(mean=train.mean, std=train.std)
+    for name, part in parts.items()
   }
 
 
