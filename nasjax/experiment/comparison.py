@@ -17,6 +17,12 @@ job (see `settings`), without `search`, which all methods share, and
              `separate_cells.unshared` say
   describe, evaluation   as in a job, of architectures in that form
 
+`network` is that of the cells that are compared (its operations and number of
+cells), `snapshot` that of `mixtures`, whose weights become shares of skips. The
+folder then holds `results.csv` (a row a network), `comparison.csv` (a row a
+method or random group), `curves.csv` (shares of skip connections over the
+search), `results.json` and `report.html`.
+
 Every method is a job in a folder of its own below that of the study, its
 searches those of the job's loop; then all found and random networks are trained
 as one population, in one program. Stopped at any moment, the same call

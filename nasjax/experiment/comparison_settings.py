@@ -93,8 +93,14 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
   for key in config:
     if key not in known or key in ('search', 'spec', 'num_random'):
       raise names.unknown('config key', key, known)
-  if not config.get('methods'):
-    raise ValueError('The config has no section "methods".')
+  for key in ('methods', 'space', 'snapshot', 'network'):
+    if not config.get(key):
+      raise ValueError(f'The config has no section "{key}".')
+  for key in ('operations', 'num_cells'):
+    if not config['network'].get(key):
+      raise ValueError(
+        f'config.network needs {key}: shares of operations are of its cells.'
+      )
   random = _check_random(config)
   config = dict(config) | {'random': random}
   _check_names(config)

@@ -121,11 +121,9 @@ def test_a_comparison_that_was_stopped_ends_like_one_that_was_not(
   whole, phase, tmp_path, monkeypatch
 ):
   event = folder.event
-  claimed = []
 
   def stop(workdir, name, **fields):
     event(workdir, name, **fields)
-    claimed.append(workdir.name)
     if fields.get('phase') == phase or (
       workdir.name == phase and fields.get('phase') == 'search'
     ):
@@ -159,7 +157,9 @@ def test_a_method_that_diverges_is_missing_and_the_others_go_on(tmp_path):
   'changes, message',
   [
     ({'method': 3}, "key 'method'"),
-    ({'methods': {}}, 'no section \'methods\'|no section "methods"'),
+    ({'methods': {}}, 'no section "methods"'),
+    ({'snapshot': None}, 'no section "snapshot"'),
+    ({'network': dict(name='networks.darts.Darts')}, 'needs operations'),
     ({'methods': {'plots': _method()}}, "'plots' is no name"),
     ({'methods': {'a': _method(drifts=1)}}, "methods.a: .*'drifts'"),
     ({'random': {'plain': dict(num=3)}}, "'plain' is the name of a method"),
