@@ -59,7 +59,7 @@ OPERATIONS = (
   'sep_conv_3x3',
   'dil_conv_3x3',
 )
-_QUICK_OPERATIONS = ('none', 'max_pool_3x3', 'skip_connect', 'sep_conv_3x3')
+_QUICK_OPERATIONS = ('none', 'skip_connect', 'sep_conv_3x3')
 _TRAVEL = 3e-4 * 50 * 391  # rate of alpha times its steps, DARTS on CIFAR-10
 _CIFAR10 = 'darts+darts_prime+d_darts+pc_darts'
 _SNAPSHOT = 'experiment.mixtures.snapshot'
@@ -201,7 +201,7 @@ def _methods(sizes: dict) -> dict[str, dict]:
         network | dict(num_cells=num_cells + i, drop_skips=True)
         for i in (-1, 0, 1)
       ],
-      num_options=(num_options, num_options - 2, num_options - 3),
+      num_options=tuple(max(1, num_options - n) for n in (0, 2, 3)),
       skip=network['operations'].index('skip_connect'),
       num_frozen_epochs=3 * epochs // 8,
       arch_learning_rate=6e-4 * 15 * 260 / (updates / 3 * 5 / 8),
