@@ -150,7 +150,9 @@ def children(
     static = choice.static(arch)
     variables = _weights(network, static, x)
     program = (
-      jax.jit(lambda variables, x: network.apply(variables, static, x, **settings))
+      jax.jit(
+        lambda variables, x: network.apply(variables, static, x, **settings)
+      )
       .lower(variables, x)
       .compile()
     )

@@ -32,10 +32,10 @@ from nasjax.types import Arch, Estimator, Space
 def latency_predictor(
   space: Space,
   network: Any = None,
-  num_steps: int = 2000,
+  num_steps: int = 1000,
   batch_size: int | None = 128,
   learning_rate: float = 3e-3,
-  weight_decay: float = 1e-4,
+  weight_decay: float = 2.0,
 ) -> Estimator:
   """Return the predictor of latencies.
 
@@ -46,7 +46,7 @@ def latency_predictor(
     num_steps: of one fit, with a cosine schedule.
     batch_size: architectures of each, or None for all.
     learning_rate: of AdamW at the start.
-    weight_decay: of AdamW.
+    weight_decay: of AdamW, which keeps it from noise.
 
   Returns:
     The estimator; `update` takes an `archive.Archive` of latencies, `score` is
@@ -78,26 +78,24 @@ def latency_predictor(
   return Estimator(inner.init, update, score)
 
 
-def fit(
-  estimator: Estimator,
+def labels(
   space: Space,
   index_of: Callable[[Arch], jax.Array],
   values: np.ndarray,
   num_labels: int | None = None,
   seed: int = 0,
-) -> Callable[[Arch], jax.Array]:
-  """Return what an estimator says after a fit to random rows of a table.
+) -> Archive:
+  """Draw random rows of a table of latencies, without repetition.
 
   Args:
-    estimator: `latency_predictor`, or `ridge` for a look-up table.
-    space: of the architectures that are drawn, without repetition.
+    space: of the architectures, which can be enumerated.
     index_of: `(arch) -> i32[]`, the row of an architecture.
     values: `[N]`, not finite where nothing was measured.
     num_labels: how many are drawn among the measured ones; None for all.
-    seed: of the draw and of the fit.
+    seed: of the draw.
 
   Returns:
-    `(arch) -> f32[]`, differentiable for relaxed architectures.
+    Architectures and their values.
 
   Raises:
     ValueError: if fewer are measured than labels are asked for.
@@ -112,11 +110,26 @@ def fit(
       'architectures are measured.'
     )
   rows = np.random.default_rng(seed).choice(rows, num_labels, replace=False)
-  told = Archive(
+  return Archive(
     jax.tree.map(lambda leaf: leaf[rows], archs),
     jnp.asarray(known[rows], jnp.float32),
     jnp.int32(num_labels),
   )
+
+
+def fit(
+  estimator: Estimator, told: Archive, seed: int = 0
+) -> Callable[[Arch], jax.Array]:
+  """Return what an estimator says once it is fitted.
+
+  Args:
+    estimator: `latency_predictor`, or `ridge.ridge` for a look-up table.
+    told: from `labels`.
+    seed: of the fit.
+
+  Returns:
+    `(arch) -> f32[]`, differentiable for relaxed architectures.
+  """
   init_key, key = jax.random.split(jax.random.key(seed))
   state, _ = jax.jit(estimator.update)(key, estimator.init(init_key), told)
   return lambda arch: estimator.score(key, state, arch)

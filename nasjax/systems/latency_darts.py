@@ -90,9 +90,7 @@ def latency_darts(
     ('form', form, _FORMS),
   ):
     if value not in known:
-      raise ValueError(
-        f'Unknown {name} {value!r}. Known: {", ".join(known)}.'
-      )
+      raise ValueError(f'Unknown {name} {value!r}. Known: {", ".join(known)}.')
   expected = _expected(latency, encoding, derive, num_samples)
   if form == 'add':
     settings['penalty'] = costs.penalty(expected, balance, target)
