@@ -66,6 +66,7 @@ def latency_predictor(
     ),
     num_steps,
     batch_size,
+    on_line=False,
   )
 
   def update(key, state, told: Archive):
