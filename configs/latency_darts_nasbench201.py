@@ -18,9 +18,11 @@ Options come after a colon, separated by commas:
              (default pixel3), 'cpu' for what `experiments.latency` measured on
              this machine (file `runs/latency/cpu.jsonl`), or 'macs'
   predictor  'mlp' (default), or 'table', the sum of a look-up table
-  labels     measured cells that the predictor is fitted to (default 1000)
+  labels     measured cells that the predictor is fitted to (default 300)
   encoding   what of alpha it is asked about: derived, sampled, soft
   form       'add' (default), or 'multiply', the loss of ProxylessNAS
+  none       leaves `none` among the operations; it is the fastest of all, and
+             a small balance then already ends in cells without a path
 
 The sweep is over the balance. `python -m experiments.latency` makes the study.
 """
@@ -41,7 +43,7 @@ from nasjax.experiment.options import parse
 
 PATH = 'runs/latency/cpu.jsonl'
 NETWORK = 'digits, 4 channels, 1 cell a stage'  # what is timed for 'cpu'
-BALANCES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+BALANCES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _PAPER_TRAVEL = 3e-4 * 50 * 391  # learning rate of alpha times steps
 _SIZE = tabular.NUM_CELLS
 
@@ -71,13 +73,16 @@ def milliseconds(device: str, path: str = PATH) -> np.ndarray:
   return tabular.values_by_index(table, device)
 
 
-def _searched():
-  return spaces.nasbench201.nasbench201(radars_digits.mask())
+def mask(none: bool = False) -> dict:
+  """Return the operations of the table of digits, with or without `none`."""
+  allowed = radars_digits.mask()['op'].copy()
+  allowed[:, spaces.nasbench201.OPERATIONS.index('none')] = none
+  return {'op': allowed}
 
 
-def usual(device: str) -> float:
+def usual(device: str, none: bool = False) -> float:
   """Return the median latency of the cells that are searched, in ms."""
-  space = _searched()
+  space = spaces.nasbench201.nasbench201(mask(none))
   rows = jax.vmap(lambda i: spaces.nasbench201.cell_index(space.index(i)))(
     jnp.arange(space.size)
   )
@@ -85,10 +90,11 @@ def usual(device: str) -> float:
 
 
 def learned(
-  device: str, predictor: str, num_labels: int
+  device: str, predictor: str, num_labels: int, none: bool = False
 ) -> Callable[[dict], jax.Array]:
   """Return the predictor of a device, fitted to random cells."""
-  space, index_of = _searched(), spaces.nasbench201.cell_index
+  space = spaces.nasbench201.nasbench201(mask(none))
+  index_of = spaces.nasbench201.cell_index
   estimator = (
     estimators.latency_predictor.latency_predictor(space)
     if predictor == 'mlp'
@@ -119,7 +125,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     dict(
       device='pixel3',
       predictor='mlp',
-      labels=1000,
+      labels=300,
+      none=False,
       encoding='derived',
       form='add',
     ),
@@ -159,7 +166,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       ),
       space=dict(
         name='spaces.nasbench201.nasbench201',
-        mask=dict(name='configs.radars_digits:mask'),
+        mask=dict(name=f'{here}:mask', none=options['none']),
       ),
       network=dict(
         name='networks.nasbench201.NasBench201',
@@ -177,9 +184,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
             device=options['device'],
             predictor=options['predictor'],
             num_labels=options['labels'],
+            none=options['none'],
           ),
           balance=0.2,
-          target=dict(name=f'{here}:usual', device=options['device']),
+          target=dict(
+            name=f'{here}:usual',
+            device=options['device'],
+            none=options['none'],
+          ),
           encoding=options['encoding'],
           form=options['form'],
           derive=None,
