@@ -19,7 +19,7 @@ from nasjax.data import digits_table
 _EPOCHS = 20
 
 
-def _column(split: str, **which) -> dict:
+def column(split: str, **which) -> dict:
   """Return a column of the table, as a score of architectures."""
   table = dict(name='data.digits_table.load')
   return dict(
@@ -79,7 +79,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       space=space,
       search=dict(
         name='systems.radars.radars',
-        estimator=_column('valid', run=0),
+        estimator=column('valid', run=0),
         inner=dict(
           function='systems.darts.darts',
           space=space,
@@ -103,7 +103,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       ),
       describe=dict(
         params=dict(function='spaces.nasbench201.num_params'),
-        test_accuracy=_column('test'),
+        test_accuracy=column('test'),
       ),
     )
   )

@@ -37,6 +37,7 @@ from nasjax.estimators import (
   gaussian_process,
   graph_kernels,
   language_training,
+  latency_predictor,
   one_shot,
   parzen,
   predictor,
@@ -101,6 +102,7 @@ from nasjax.systems import (
   drnas,
   fair_darts,
   gdas,
+  latency_darts,
   naswot,
   p_darts,
   pc_darts,
@@ -640,6 +642,14 @@ ESTIMATORS = (
   ),
   Row('comparator', _comparator, TINY, batch=_told()),
   Row('ridge', _ridge, TINY, batch=_told()),
+  Row(
+    'latency_predictor',
+    lambda: latency_predictor.latency_predictor(
+      TINY, networks.Mlp((4,), jax.nn.gelu), num_steps=2, batch_size=4
+    ),
+    TINY,
+    batch=_told(),
+  ),
   Row('zero_cost', lambda: zero_cost.oriented(_planted(), TINY), TINY),
   Row(
     'zero_cost_fresh',
@@ -896,6 +906,19 @@ SEARCHES = (
     batch=_HALVES,
   ),
   Row('gdas', lambda: _of_cells(gdas.gdas), **_DARTS, batch=_HALVES),
+  Row(
+    'latency_darts',
+    lambda: _of_cells(
+      latency_darts.latency_darts,
+      latency=lambda arch: 2 + jnp.sum(DARTS.encode(arch)[::2]),
+      balance=0.5,
+      target=3.0,
+      encoding='sampled',
+      form='multiply',
+    ),
+    **_DARTS,
+    batch=_HALVES,
+  ),
   Row(
     'pc_darts',
     lambda: _of_cells(pc_darts.pc_darts, num_frozen_epochs=1),

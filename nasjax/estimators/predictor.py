@@ -100,6 +100,7 @@ def predictor(
   batch_size: int | None = None,
   warm_start: bool = False,
   standardize: bool = False,
+  on_line: bool = True,
 ) -> Estimator:
   """Return the estimator that a network is fitted for.
 
@@ -131,6 +132,8 @@ def predictor(
     warm_start: whether a fit continues from the last weights.
     standardize: whether the features get mean 0 and deviation 1 over the known
       entries, each entry of their last axis for itself.
+    on_line: whether scores are put on the line of least squares, see above; a
+      loss of the values themselves, robust ones above all, does without.
 
   Returns:
     The estimator.
@@ -194,8 +197,10 @@ def predictor(
       step, (params, optimizer.init(params)), jnp.arange(num_steps)
     )
     metrics = {'fit_loss': losses[-1], 'num_known': jnp.sum(known)}
-    scores = network.apply({'params': params}, inputs).values
-    slope, offset = _line(scores, targets, known)
+    slope, offset = jnp.ones(()), jnp.zeros(())
+    if on_line:
+      scores = network.apply({'params': params}, inputs).values
+      slope, offset = _line(scores, targets, known)
     return State(
       params,
       scales,

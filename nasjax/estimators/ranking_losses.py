@@ -5,6 +5,7 @@ weight 0 does not count. Losses of pairs are means over the pairs of a batch in
 which the targets differ: a tie has no order, and gives nothing.
 
   squared_error  mean of (s_i - y_i)^2
+  absolute_error  mean of |s_i - y_i|
   pairwise     mean over i, j of phi((s_i - s_j) sign(y_i - y_j)): equation 4
                of Y. Xu et al., ReNAS: Relativistic Evaluation of Neural
                Architecture Search, 2021, https://arxiv.org/abs/1910.01523
@@ -81,6 +82,24 @@ def squared_error(
   """
   del key
   return _mean(jnp.square(prediction.values - targets), weights)
+
+
+def absolute_error(
+  key: Key, prediction: Prediction, targets: jax.Array, weights: jax.Array
+) -> jax.Array:
+  """Return the mean absolute error of the scores.
+
+  Args:
+    key: not used.
+    prediction: of B architectures.
+    targets: their values, `f32[B]`.
+    weights: `f32[B]`.
+
+  Returns:
+    `f32[]`.
+  """
+  del key
+  return _mean(jnp.abs(prediction.values - targets), weights)
 
 
 def pairwise(penalty: Penalty) -> Loss:

@@ -5,7 +5,7 @@ the scores, and the last hidden layer, which some losses read. Inputs are
 vectors `f32[B, F]`, graphs (anything with the fields `adjacency`, `op` and
 `mask` of `spaces.graphs.Graph`, batched) or tensors `f32[B, H, W, C]`.
 
-  Mlp         hidden layers of relus
+  Mlp         hidden layers of relus, or of another activation
   Gcn         Y. Chen et al., Contrastive Neural Architecture Search with Neural
               Architecture Comparators, 2021, https://arxiv.org/abs/2103.05471
   NeuralPredictor  W. Wen et al., Neural Predictor for Neural Architecture
@@ -24,7 +24,7 @@ Deviations
     fades otherwise, and does worse on both benchmarks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import chex
@@ -63,16 +63,19 @@ def _predict(features: chex.Array) -> Prediction:
 
 
 class Mlp(nn.Module):
-  """Hidden layers of relus on a vector of features.
+  """Hidden layers on a vector of features.
 
   Attributes:
     widths: of the hidden layers.
+    activation: of the hidden layers; a smooth one where features have
+      gradients.
     glorot: whether hidden layers start uniform in
       +-sqrt(6 / (fan_in + fan_out)), biases at zero: deep ones then still see
       their input.
   """
 
   widths: Sequence[int] = (128, 128)
+  activation: Callable[[chex.Array], chex.Array] = nn.relu
   glorot: bool = False
 
   @nn.compact
@@ -80,7 +83,7 @@ class Mlp(nn.Module):
     init = nn.initializers.glorot_uniform()
     for width in self.widths:
       layer = nn.Dense(width, kernel_init=init) if self.glorot else None
-      x = nn.relu((layer or _Linear(width))(x))
+      x = self.activation((layer or _Linear(width))(x))
     return _predict(x)
 
 

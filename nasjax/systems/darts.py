@@ -73,6 +73,7 @@ def darts(
   relaxation: Callable[..., Distribution] = softmax.softmax,
   anneal: descent.Anneal | None = None,
   loss: descent.Loss | None = None,
+  valid_loss: descent.Loss | None = None,
 ) -> Search:
   """Search by gradient descent on softmax mixtures of operations.
 
@@ -105,6 +106,7 @@ def darts(
     anneal: `(arch_params, step) -> arch_params` after every update, or None.
     loss: `(weights, arch, key, batch) -> (f32[], metrics)`; None for the cross
       entropy of the network's logits.
+    valid_loss: what alpha is to minimise; None for the loss itself.
 
   Returns:
     A search whose batches are
@@ -137,4 +139,5 @@ def darts(
     penalty=penalty,
     anneal=anneal,
     arch_start=arch_start,
+    valid_loss=valid_loss,
   )
