@@ -169,6 +169,30 @@ def read_text(
   return from_words(*parts, vocabulary_size)
 
 
+def excerpt(
+  corpus: Corpus, num_words: int, vocabulary_size: int | None = None
+) -> Corpus:
+  """Return the beginning of a text, to search in minutes.
+
+  Args:
+    corpus: the text.
+    num_words: of its training part; the other parts have an eighth of that.
+    vocabulary_size: as in `from_words`.
+
+  Returns:
+    The text, its words numbered anew.
+
+  Raises:
+    ValueError: as `from_words`.
+  """
+  sizes = (num_words, num_words // 8, num_words // 8)
+  parts = (
+    [corpus.vocabulary[i] for i in part[:size]]
+    for part, size in zip(corpus[:3], sizes)
+  )
+  return from_words(*parts, vocabulary_size)
+
+
 def load_ptb(data_dir: str | os.PathLike[str] | None = None) -> Corpus:
   """Return Penn Treebank from a compact file, words numbered as there.
 

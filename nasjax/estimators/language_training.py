@@ -80,8 +80,8 @@ def log_likelihood(
 def train_language_model(
   network: Any,
   batch_size: int,
-  valid: Batch,
-  steps_per_epoch: int,
+  valid: Batch | None = None,
+  steps_per_epoch: int = 1,
   *,
   bptt: int = 35,
   learning_rate: float = 20.0,
@@ -97,7 +97,7 @@ def train_language_model(
     network: a `LanguageModel`.
     batch_size: B of the training batches.
     valid: text whose loss tells when to start averaging, once an epoch: pieces
-      as in `log_likelihood`.
+      as in `log_likelihood`; None to never average, as in short trainings.
     steps_per_epoch: updates from one look at it to the next.
     bptt: usual length of a piece.
     learning_rate: of SGD.
@@ -149,13 +149,15 @@ def train_language_model(
     average = optax.incremental_update(
       params, child.average, 1 / jnp.maximum(num_averaged, 1)
     )
-    state = lax.cond(
-      (step % steps_per_epoch == 0) & ~fired,
-      lambda: averaged_sgd.watch(
-        child.trigger, -log_likelihood(network, params, arch, valid)
-      ),
-      lambda: child.trigger,
-    )
+    state = child.trigger
+    if valid is not None:
+      state = lax.cond(
+        (step % steps_per_epoch == 0) & ~fired,
+        lambda: averaged_sgd.watch(
+          child.trigger, -log_likelihood(network, params, arch, valid)
+        ),
+        lambda: child.trigger,
+      )
     return Child(
       step,
       params,

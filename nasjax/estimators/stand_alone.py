@@ -76,7 +76,12 @@ def stand_alone(
 
 
 def population(
-  trainer: training.Trainer, archs: Arch, test: Batch, score: str = 'accuracy'
+  trainer: training.Trainer,
+  archs: Arch,
+  test: Batch,
+  score: str = 'accuracy',
+  valid: Batch | None = None,
+  count_weights: bool = False,
 ) -> tuple[Search, Callable[[Key, State], dict[str, jax.Array]]]:
   """Return the training of many networks at once, and their final test.
 
@@ -89,6 +94,9 @@ def population(
     test: stacked batches `[T, B, ...]` of the split that is only reported.
     score: what the trainer measures on it: 'accuracy', or 'perplexity' for a
       language model.
+    valid: the split that settings are chosen by; it is scored as well.
+    count_weights: whether the table has the number of weights of a network;
+      those of choices that its architecture does not take are among them.
 
   Returns:
     A search whose metrics are `[B]` and whose best architecture is the one
@@ -125,12 +133,19 @@ def population(
 
   def final(key, state):
     del key
-    return {
-      f'test_{score}': batching.map_archs(
-        lambda one, test: measure(*one, test),
+    splits = {} if valid is None else {'valid': valid}
+    columns = {
+      f'{name}_{score}': batching.map_archs(
+        lambda one, split: measure(*one, split),
         (state.children, state.archs),
-        shared=(test,),
+        shared=(split,),
       )
+      for name, split in dict(splits, test=test).items()
     }
+    if count_weights:
+      leaves = jax.tree.leaves(state.children.params)
+      total = sum(leaf[0].size for leaf in leaves)
+      columns['weights'] = jnp.full(num_archs, total)
+    return columns
 
   return Search(init, update, best), final

@@ -8,7 +8,8 @@ after the other in `loop`, each in a folder of its own:
   search     config.search, `num_seeds` times at once
              (not when config.spec names a file of architectures)
   evaluate   config.evaluation: one `Search` whose state is a population of
-             networks, the found and `num_random` random ones
+             networks: the found, `num_random` random ones and the references;
+             then each of its baselines, in a folder `evaluate_NAME`
 
 The factory of config.evaluation gets the parts and `archs` (index
 architectures stacked [B, ...]), `rows` (B dicts of name, seed, repeat) and
@@ -48,13 +49,16 @@ def _trace(job):
     jax.eval_shape(job.parts['search'].init, key)
     if 'evaluation' in job.config:
       name = 'evaluation'
+      section = job.config['evaluation']
       arch = jax.jit(job.parts['space'].sample)(key)
-      training, *_ = phases.build_evaluation(
-        job,
-        jax.tree.map(lambda leaf: leaf[None], arch),
-        [{'name': 'random', 'seed': 0, 'repeat': 0}],
-      )
-      jax.eval_shape(training.init, key)
+      for each in (section, *settings.baselines(section).values()):
+        training, *_ = phases.build_evaluation(
+          job,
+          jax.tree.map(lambda leaf: leaf[None], arch),
+          [{'name': 'random', 'seed': 0, 'repeat': 0}],
+          each,
+        )
+        jax.eval_shape(training.init, key)
   except (TypeError, ValueError) as error:
     raise ValueError(f'config.{name}: {error}') from error
 
@@ -79,6 +83,19 @@ def _check_shapes(job):
         f'config.{name}: {tuple(value)}, but the images of the batches are of '
         f'shape {", ".join(map(str, sorted(found)))}.'
       )
+
+
+def _references(specs, space):
+  """The architectures that the config names."""
+  template = space.sample(jax.random.key(0))
+  archs = {}
+  for name, spec in specs.items():
+    try:
+      archs[name] = export.from_json(export.to_json(spec), template)
+      export.check_choices(archs[name], space.mask)
+    except ValueError as error:
+      raise ValueError(f'config.references.{name}: {error}') from error
+  return archs
 
 
 def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
@@ -118,6 +135,8 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
     for spec in specs:
       export.check_choices(spec, parts['space'].mask)
     parts['archs'] = jax.tree.map(lambda *x: jnp.stack(x), *specs)
+  if 'references' in config:
+    parts['references'] = _references(config['references'], parts['space'])
   job = phases.Job(config, workdir, parts)
   _check_shapes(job)
   _trace(job)
@@ -135,13 +154,12 @@ def _outcome(job):
       if 'describe' in job.config
       else columns.search_metrics(job, described)
     )
-  repeats = settings.split_evaluation(job.config['evaluation'])[0][
-    'num_repeats'
-  ]
+  section = job.config['evaluation']
+  repeats = settings.split_evaluation(section)[0]['num_repeats']
   return [
     described[i // repeats] | row
-    for i, row in enumerate(phases.evaluate(job, archs, rows))
-  ]
+    for i, row in enumerate(phases.evaluate(job, archs, rows, section))
+  ] + phases.baselines(job, archs)
 
 
 def execute(job: phases.Job) -> dict[str, Any]:

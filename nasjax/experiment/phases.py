@@ -1,5 +1,6 @@
 """The phases of a job, each a `Search` in a loop and a folder of its own."""
 
+from collections.abc import Mapping
 import pathlib
 from typing import Any, NamedTuple
 
@@ -98,7 +99,7 @@ def search(job: Job) -> Arch:
 
 
 def contenders(job: Job, found: Arch) -> tuple[Arch, list[Row]]:
-  """Add random architectures to the found ones.
+  """Add random architectures and the references to the found ones.
 
   Args:
     job: the job.
@@ -109,24 +110,27 @@ def contenders(job: Job, found: Arch) -> tuple[Arch, list[Row]]:
   """
   num_found = jax.tree.leaves(found)[0].shape[0]
   rows = [{'name': 'found', 'seed': seed} for seed in range(num_found)]
-  num_random = job.config['num_random']
-  if num_random == 0:
-    return found, rows
-  keys = jax.random.split(_keys(job.config)['random'], num_random)
-  drawn = jax.jit(jax.vmap(job.parts['space'].sample))(keys)
-  archs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), found, drawn)
-  return archs, rows + [
-    {'name': 'random', 'seed': seed} for seed in range(num_random)
-  ]
+  groups, num_random = [found], job.config['num_random']
+  if num_random > 0:
+    keys = jax.random.split(_keys(job.config)['random'], num_random)
+    groups.append(jax.jit(jax.vmap(job.parts['space'].sample))(keys))
+    rows += [{'name': 'random', 'seed': seed} for seed in range(num_random)]
+  for name, arch in job.parts.get('references', {}).items():
+    groups.append(jax.tree.map(lambda leaf: leaf[None], arch))
+    rows.append({'name': name, 'seed': 0})
+  return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *groups), rows
 
 
-def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
+def build_evaluation(
+  job: Job, archs: Arch, rows: list[Row], section: Mapping[str, Any]
+) -> tuple:
   """Build the training of some architectures.
 
   Args:
     job: the job.
     archs: pytree of `[B, ...]`.
     rows: B dicts of name, seed and repeat.
+    section: config.evaluation, or that of a baseline.
 
   Returns:
     The search, its `final` or None, and its batches or None.
@@ -134,7 +138,7 @@ def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
   Raises:
     ValueError: if the section does not fit the architectures.
   """
-  options, section = settings.split_evaluation(job.config['evaluation'])
+  options, section = settings.split_evaluation(section)
   parts = job.parts | {
     'num_steps': options['num_steps'],
     'archs': archs,
@@ -150,13 +154,21 @@ def build_evaluation(job: Job, archs: Arch, rows: list[Row]) -> tuple:
   return search, final, batches
 
 
-def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
+def evaluate(
+  job: Job,
+  archs: Arch,
+  rows: list[Row],
+  section: Mapping[str, Any],
+  phase: str = 'evaluate',
+) -> list[Row]:
   """Train all contenders, each `num_repeats` times, as one population.
 
   Args:
     job: the job.
     archs: pytree of `[B, ...]`.
     rows: B dicts of name and seed.
+    section: config.evaluation, or that of a baseline.
+    phase: name of the phase and of its folder.
 
   Returns:
     B * num_repeats rows, with the numbers of each network.
@@ -165,13 +177,13 @@ def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
     ValueError: if the section does not fit the architectures.
     loop.Diverged: if the training loss of no network is finite.
   """
-  options, _ = settings.split_evaluation(job.config['evaluation'])
+  options, _ = settings.split_evaluation(section)
   repeats, keys = options['num_repeats'], _keys(job.config)
   archs = jax.tree.map(lambda x: jnp.repeat(x, repeats, axis=0), archs)
   rows = [dict(row, repeat=i) for row in rows for i in range(repeats)]
-  search, final, batches = build_evaluation(job, archs, rows)
-  folder.event(job.workdir, 'phase', phase='evaluate')
-  directory = job.workdir / 'evaluate'
+  search, final, batches = build_evaluation(job, archs, rows, section)
+  folder.event(job.workdir, 'phase', phase=phase)
+  directory = job.workdir / phase
   state = loop.loop(
     keys['evaluate'],
     search,
@@ -192,3 +204,21 @@ def evaluate(job: Job, archs: Arch, rows: list[Row]) -> list[Row]:
     row | {key: value[i] for key, value in numbers.items()}
     for i, row in enumerate(rows)
   ]
+
+
+def baselines(job: Job, archs: Arch) -> list[Row]:
+  """Train the baselines of the evaluation, networks without choices.
+
+  Args:
+    job: the job.
+    archs: pytree of `[B, ...]`; networks get the first one, and ignore it.
+
+  Returns:
+    A row for each of their trainings, numbered as seeds.
+  """
+  first = jax.tree.map(lambda leaf: leaf[:1], archs)
+  rows = []
+  for name, section in settings.baselines(job.config['evaluation']).items():
+    found = evaluate(job, first, [{'name': name}], section, f'evaluate_{name}')
+    rows += [dict(row, seed=row['repeat'], repeat=0) for row in found]
+  return rows

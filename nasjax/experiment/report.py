@@ -181,6 +181,8 @@ def write(workdir: str | pathlib.Path) -> pathlib.Path:
     return score_report.write(workdir, config, versions)
   plots_dir = workdir / 'plots'
   plots_dir.mkdir(exist_ok=True)
+  baselines = config.get('evaluation', {}).get('baselines') or {}
+  phases = ['search', 'evaluate', *(f'evaluate_{name}' for name in baselines)]
   return page.write(
     workdir / 'report.html',
     workdir.resolve().name,
@@ -189,7 +191,7 @@ def write(workdir: str | pathlib.Path) -> pathlib.Path:
     [
       _outcome(workdir, plots_dir),
       _architectures(workdir, plots_dir),
-      *(_phase(workdir, plots_dir, phase) for phase in ('search', 'evaluate')),
+      *(_phase(workdir, plots_dir, phase) for phase in phases),
       page.heading('Time'),
       _time(workdir),
       page.settings(config, versions),

@@ -15,6 +15,8 @@ it, by name. Only `search` is required.
                without training (the test accuracy of a table)
   evaluation   trains what was found beside random architectures; besides the
                arguments of its factory it has the keys of `EVALUATION`
+  references   architectures to compare with, by name, as their leaves; they are
+               in every table
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,8 +56,15 @@ SECTIONS = (
   'describe',
   'evaluation',
 )
-# Keys of the evaluation section that the job itself reads.
-EVALUATION = {'num_steps': None, 'num_repeats': 1, 'batches': None}
+# Keys of the evaluation section that the job itself reads. `baselines` are
+# networks without choices, by name: what differs from this section. Each is
+# trained `num_repeats` times, by the same batches.
+EVALUATION = {
+  'num_steps': None,
+  'num_repeats': 1,
+  'batches': None,
+  'baselines': None,
+}
 _MAY_BE_ZERO = ('seed', 'num_random')
 
 
@@ -115,6 +124,8 @@ def scalars(
 
 
 def _check_evaluation(section, parts):
+  for baseline in baselines(section).values():
+    _check_evaluation(baseline, parts)
   options, section = split_evaluation(section)
   for key in ('num_steps', 'num_repeats'):
     value = options[key]
@@ -137,6 +148,13 @@ def split_evaluation(
   )
 
 
+def baselines(section: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+  """Return the evaluation sections of the baselines of one, by name."""
+  rest = {key: value for key, value in section.items() if key != 'baselines'}
+  given = section.get('baselines') or {}
+  return {name: rest | changes for name, changes in given.items()}
+
+
 def check(config: Mapping[str, Any]) -> dict[str, Any]:
   """Check a whole config and fill in defaults, without building anything.
 
@@ -150,8 +168,8 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     ValueError: for the first thing that is unknown, missing or of a wrong type.
   """
   for key in config:
-    if key not in SCALARS and key not in SECTIONS:
-      raise names.unknown('config key', key, (*SCALARS, *SECTIONS))
+    if key not in (known := (*SCALARS, *SECTIONS, 'references')):
+      raise names.unknown('config key', key, known)
   resolved = scalars(config, SCALARS, _MAY_BE_ZERO)
   if resolved['num_steps'] is None:
     raise ValueError('config.num_steps must be int, got None.')
@@ -177,10 +195,13 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     parts.append(key)
   if resolved['spec'] is not None and 'evaluation' not in sections:
     raise ValueError('Training of config.spec needs config.evaluation.')
-  if (resolved['num_random'] or 'evaluation' in sections) and (
+  references = config.get('references') or {}
+  if (resolved['num_random'] or references or 'evaluation' in sections) and (
     'space' not in sections
   ):
     raise ValueError(
-      'Random architectures and an evaluation need config.space.'
+      'Random architectures, references and an evaluation need config.space.'
     )
+  if references:
+    sections['references'] = references
   return resolved | sections

@@ -100,17 +100,15 @@ def rnn_cell(
     node = int(np.argmin(pairs.any((1, 2))))
     raise ValueError(f'Node {node} has no edge with an allowed function.')
   nodes = categorical.categorical({'pair': pairs.reshape(num_nodes, -1)})
-  first = np.flatnonzero(source == 0)  # edge of every node
 
   def to_edges(arch: Arch) -> Arch:
-    edge, function = first + arch['pair'] // width, 1 + arch['pair'] % width
-    cell = jnp.zeros(shape[0], jnp.int32).at[edge].set(function)
+    pair = arch['pair']
+    cell = rnn_genotypes.from_inputs(pair // width, 1 + pair % width)
     return {'recurrent': cell}
 
   def to_pairs(arch: Arch) -> Arch:
-    cell = arch['recurrent']
-    pair = jnp.where(cell > 0, source * width + cell - 1, 0)
-    return {'pair': rnn_genotypes.members(num_nodes).astype(np.int32) @ pair}
+    state, function = rnn_genotypes.inputs(arch['recurrent'])
+    return {'pair': state * width + function - 1}
 
   def sample(key: Key) -> Arch:
     return to_edges(nodes.sample(key))

@@ -94,6 +94,37 @@ def members(num_nodes: int) -> np.ndarray:
   return targets == 1 + np.arange(num_nodes)[:, None]
 
 
+def inputs(cell: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Return the source and the function of every node's input.
+
+  Args:
+    cell: `int32[E]`, with one input a node.
+
+  Returns:
+    `int32[N]` states and `int32[N]` functions.
+  """
+  num_nodes = num_nodes_of(len(cell))
+  enters = members(num_nodes).astype(np.int32)
+  source = np.asarray(edges(num_nodes)[0])
+  return enters @ jnp.where(cell > 0, source, 0), enters @ cell
+
+
+def from_inputs(source: jax.Array, function: jax.Array) -> jax.Array:
+  """Return the cell of such inputs, the inverse of `inputs`.
+
+  Args:
+    source: `int32[N]`, a state before each node.
+    function: `int32[N]`, from 1.
+
+  Returns:
+    `int32[E]`.
+  """
+  num_nodes = len(source)
+  first = np.arange(num_nodes) * np.arange(1, num_nodes + 1) // 2
+  cell = jnp.zeros(num_nodes * (num_nodes + 1) // 2, jnp.int32)
+  return cell.at[first + source].set(function)
+
+
 def derive(probs: Arch) -> Arch:
   """Return the discrete cell of a relaxed one: the strongest input of a node.
 

@@ -18,9 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax.spaces import categorical as categorical_space
+from nasjax.spaces import rnn_genotypes
 from nasjax.types import Arch, Mask
-
-ACTIVATIONS = ('tanh', 'relu', 'sigmoid', 'identity')
 
 # Cells for the Penn Treebank that the authors publish (README of their code).
 NAO_PTB = '0 1 0 1 1 1 3 0 4 1 4 1 5 1 1 1 7 1 1 1 1 2'
@@ -105,53 +104,33 @@ def categorical(
   return Sequences(encode, decode, is_valid, allowed)
 
 
-def recurrent_mask(num_nodes: int = 11) -> Mask:
-  """Return the choices of a recurrent cell of N nodes.
-
-  Node i = 0 .. N - 1 takes one of the i + 1 states before it, of which state 0
-  is the cell's input, through one of `ACTIVATIONS`.
-
-  Args:
-    num_nodes: N, 11 in the paper.
-
-  Returns:
-    `{'activation': bool[N, 4], 'predecessor': bool[N, N]}`, the mask of a
-    `categorical` space.
-  """
-  return {
-    'activation': np.ones((num_nodes, len(ACTIVATIONS)), bool),
-    'predecessor': np.tri(num_nodes, dtype=bool),
-  }
-
-
 def recurrent_cell(num_nodes: int = 11) -> Sequences:
   """Return the sequences of recurrent cells, two tokens a node.
 
-  `predecessor + 1`, then `activation + N + 1`: 22 tokens of a vocabulary of 16
-  for the paper's 11 nodes.
+  For every node `source + 1`, then `function + N`, of which the functions are
+  `rnn_cell.FUNCTIONS` without `none`: 22 tokens of a vocabulary of 16 for the
+  paper's 11 nodes.
 
   Args:
     num_nodes: N.
 
   Returns:
-    The sequences of the architectures of `recurrent_mask`.
+    The sequences of the space `rnn_cell.rnn_cell(num_nodes=N)`.
   """
-  mask = recurrent_mask(num_nodes)
-  offset = num_nodes + 1
-  allowed = np.zeros((2 * num_nodes, offset + len(ACTIVATIONS)), bool)
-  allowed[0::2, 1:offset] = mask['predecessor']
-  allowed[1::2, offset:] = mask['activation']
+  num_functions = len(rnn_genotypes.FUNCTIONS) - 1
+  allowed = np.zeros((2 * num_nodes, 1 + num_nodes + num_functions), bool)
+  allowed[0::2, 1 : num_nodes + 1] = np.tri(num_nodes, dtype=bool)
+  allowed[1::2, num_nodes + 1 :] = True
 
   def encode(arch):
-    pairs = [arch['predecessor'] + 1, arch['activation'] + offset]
-    return jnp.stack(pairs, -1).ravel().astype(jnp.int32)
+    source, function = rnn_genotypes.inputs(arch['recurrent'])
+    pairs = jnp.stack([source + 1, function + num_nodes], -1)
+    return pairs.ravel().astype(jnp.int32)
 
   def decode(tokens):
     tokens = tokens.astype(jnp.int32)
-    return {
-      'activation': tokens[1::2] - offset,
-      'predecessor': tokens[0::2] - 1,
-    }
+    cell = rnn_genotypes.from_inputs(tokens[0::2] - 1, tokens[1::2] - num_nodes)
+    return {'recurrent': cell}
 
   return Sequences(
     encode, decode, lambda tokens: allows(allowed, tokens), allowed
@@ -165,7 +144,7 @@ def recurrent_from_string(string: str) -> Arch:
     string: predecessor and activation of every node in turn, such as `NAO_PTB`.
 
   Returns:
-    `{'activation': i32[N], 'predecessor': i32[N]}`.
+    `{'recurrent': i32[E]}`, of `rnn_cell.rnn_cell` with as many nodes.
 
   Raises:
     ValueError: if it is not such a list, or a node takes a later state.
@@ -177,26 +156,24 @@ def recurrent_from_string(string: str) -> Arch:
       f'node, such as {NAO_PTB!r}, got {string!r}.'
     )
   predecessor, activation = np.asarray(words, np.int32).reshape(-1, 2).T
+  names = rnn_genotypes.FUNCTIONS[1:]
   late = np.flatnonzero(predecessor > np.arange(len(predecessor)))
-  if late.size or max(activation) >= len(ACTIVATIONS):
+  if late.size or max(activation) >= len(names):
     raise ValueError(
       f'Node i takes one of the states 0 to i and one of the activations 0 to '
-      f'{len(ACTIVATIONS) - 1} ({", ".join(ACTIVATIONS)}), got {string!r}.'
+      f'{len(names) - 1} ({", ".join(names)}), got {string!r}.'
     )
-  return {
-    'activation': jnp.asarray(activation),
-    'predecessor': jnp.asarray(predecessor),
-  }
+  return {'recurrent': rnn_genotypes.from_inputs(predecessor, activation + 1)}
 
 
 def recurrent_to_string(arch: Arch) -> str:
   """Return the string of a recurrent cell.
 
   Args:
-    arch: `{'activation': i32[N], 'predecessor': i32[N]}` with known values.
+    arch: `{'recurrent': i32[E]}` with known values.
 
   Returns:
     As `recurrent_from_string` reads it.
   """
-  pairs = zip(arch['predecessor'], arch['activation'])
-  return ' '.join(f'{int(state)} {int(name)}' for state, name in pairs)
+  pairs = zip(*rnn_genotypes.inputs(jnp.asarray(arch['recurrent'])))
+  return ' '.join(f'{int(state)} {int(name) - 1}' for state, name in pairs)

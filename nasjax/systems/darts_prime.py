@@ -3,9 +3,8 @@
 Maile, Lecarpentier, Luga, Wilson, DARTS-PRIME: Regularization and Scheduling
 Improve Constrained Optimization in Differentiable NAS, 2021,
 https://arxiv.org/abs/2106.11655 (first version: On Constrained Optimization in
-Differentiable Neural Architecture Search). Its three improvements are parts
-that any search takes: `distributions.clipped`, `arch_schedules.informed`, and
-`penalties.proximity` or `searches.admm`.
+Differentiable Neural Architecture Search). Its three improvements are
+`searches.prime`, which other searches take too.
 
   o(x)  = norm(sum_k clip(alpha_k, 0, 1) o_k(x)),   dead once alpha_k <= 0
   alpha step when F = |grad_w L_train|^2 is below a moving threshold
@@ -17,40 +16,14 @@ Deviations:
 """
 
 from collections.abc import Callable
-import functools
 from typing import Any
 
 import optax
 
-from nasjax.distributions import clipped as clipped_lib
-from nasjax.distributions import softmax
 from nasjax.networks import loss as losses
-from nasjax.searches import (
-  admm,
-  arch_schedules,
-  bilevel,
-  descent,
-  hypergradients,
-  optimizers,
-  penalties,
-)
-from nasjax.spaces import darts_cell, decisions
+from nasjax.searches import bilevel, descent, hypergradients, optimizers, prime
+from nasjax.spaces import darts_cell
 from nasjax.types import Arch, Search, Space
-
-
-def _penalty(regularizer, rho, num_steps, **rule):
-  """The regulariser, where it is a term of the loss."""
-  ramp = optax.linear_schedule(0.0, 1.0, num_steps)
-  if regularizer == 'proximity':
-    return penalties.proximity(lambda step: rho * ramp(step), **rule)
-  if regularizer == 'adjusted_proximity':
-    return penalties.adjusted_proximity(rho, ramp, **rule)
-  if regularizer not in (None, 'admm'):
-    raise ValueError(
-      f'Unknown regularizer {regularizer!r}. Known: adjusted_proximity, admm, '
-      'proximity, None.'
-    )
-  return None
 
 
 def darts_prime(
@@ -112,22 +85,19 @@ def darts_prime(
   References:
     DARTS-PRIME, https://arxiv.org/abs/2106.11655.
   """
-  rule = dict(derive=derive, none=none)
-  penalty = _penalty(regularizer, rho, num_epochs * steps_per_epoch, **rule)
-  if clipped:
-    if none is not None:
-      space = space.restrict(decisions.without(space.mask, none))
-    distribution = clipped_lib.clipped(space, derive=derive)
-  else:
-    distribution = softmax.softmax(space, derive=derive)
-  adam = [
-    optax.add_decayed_weights(arch_weight_decay),
-    optax.adam(arch_learning_rate, b1=0.5),
-  ]
-  if regularizer == 'admm':
-    relax = functools.partial(distribution.sample, None)  # draws nothing
-    adam.insert(0, admm.admm(relax, rho, decay=dual_decay, **rule))
-  schedule = arch_schedules.informed if informed else arch_schedules.every
+  improvements = prime.prime(
+    space,
+    num_epochs * steps_per_epoch,
+    derive,
+    clipped=clipped,
+    informed=informed,
+    regularizer=regularizer,
+    arch_every=arch_every,
+    rho=rho,
+    dual_decay=dual_decay,
+    none=none,
+  )
+  distribution = improvements.distribution
   return bilevel.bilevel(
     losses.classification_loss(network),
     descent.init_network(network, distribution, input_shape),
@@ -140,10 +110,14 @@ def darts_prime(
       momentum,
       weight_decay,
     ),
-    optax.chain(*adam),
+    optax.chain(
+      improvements.transform,
+      optax.add_decayed_weights(arch_weight_decay),
+      optax.adam(arch_learning_rate, b1=0.5),
+    ),
     hypergradient,
     max_norm=max_norm,
-    penalty=penalty,
-    anneal=clipped_lib.prune if clipped else None,
-    arch_schedule=schedule(arch_every),
+    penalty=improvements.penalty,
+    anneal=improvements.anneal,
+    arch_schedule=improvements.arch_schedule,
   )

@@ -12,7 +12,8 @@ with `xi` in proportion to the length of the piece of text, without momentum;
 `k = min(1, 0.25 / |grad_w L_train|)` is taken as a constant, and
 `v = grad_w' L_val`, clipped to the same norm. Training and validation text each
 have hidden states that pass from one piece to the next. Training terms have
-temporal activation regularisation, the validation loss has none.
+temporal activation regularisation, the validation loss has none. With
+`searches.prime` it is DARTS-PRIME (https://arxiv.org/abs/2106.11655).
 
 Deviations
   * In the authors' program the factor k of the Hessian product is not cut at
@@ -34,6 +35,7 @@ from nasjax.distributions import softmax
 from nasjax.estimators import averaged_sgd
 from nasjax.networks import loss as losses
 from nasjax.searches import bilevel, hypergradients
+from nasjax.searches import prime as prime_lib
 from nasjax.spaces import rnn_cell
 from nasjax.types import Arch, Search, Space
 
@@ -71,6 +73,7 @@ def darts_rnn(
   temporal_weight: float = 1e-3,
   init_scale: float = 1e-3,
   derive: Callable[[Arch], Arch] | None = rnn_cell.derive,
+  prime: prime_lib.Improvements | None = None,
 ) -> Search:
   """Search by gradient descent on mixtures of functions in a recurrent cell.
 
@@ -91,6 +94,8 @@ def darts_rnn(
     init_scale: standard deviation of the first alpha (authors' program: 1e-3).
     derive: `(probabilities) -> arch`; None for the strongest choice of every
       decision.
+    prime: the improvements of DARTS-PRIME, whose distribution takes the place
+      of `init_scale` and `derive`; None for DARTS.
 
   Returns:
     A search whose batches are `dict(train=..., valid=...)`, each as from
@@ -99,7 +104,14 @@ def darts_rnn(
   References:
     DARTS, https://arxiv.org/abs/1806.09055, algorithm 1 and section A.1.2.
   """
-  distribution = softmax.softmax(space, init_scale, derive)
+  prime = prime or prime_lib.Improvements(
+    softmax.softmax(space, init_scale, derive),
+    optax.identity(),
+    penalty=None,
+    anneal=None,
+    arch_schedule=None,
+  )
+  distribution = prime.distribution
   entropy = losses.language_loss(network)
 
   def valid_loss(weights, arch, key, batch):
@@ -117,10 +129,14 @@ def darts_rnn(
     distribution,
     averaged_sgd.clipped_sgd(learning_rate, max_norm, weight_decay, bptt),
     optax.chain(
+      prime.transform,
       optax.add_decayed_weights(arch_weight_decay),
       optax.adam(arch_learning_rate),
     ),
     hypergradient or hypergradients.exact(),
+    penalty=prime.penalty,
+    anneal=prime.anneal,
+    arch_schedule=prime.arch_schedule,
     valid_loss=valid_loss,
     carry=network.initial(batch_size),
   )
