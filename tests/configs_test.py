@@ -4,12 +4,13 @@ import importlib
 import json
 import pathlib
 
+import jax
 import jax.numpy as jnp
 import pytest
 
-from configs import lga_digits, wiring_digits
+from configs import darts_rnn_text, lga_digits, nao_text, wiring_digits
 from nasjax import experiment
-from nasjax.experiment import settings
+from nasjax.experiment import build, settings
 from nasjax.networks import NasBench201
 from nasjax.spaces import nasbench201
 
@@ -30,7 +31,13 @@ _SEARCHES = [
 def test_the_quick_form_runs_to_its_report(name, tmp_path):
   config = importlib.import_module(f'configs.{name}').get_config('quick')
   outcome = experiment.run(config, tmp_path / 'run')
-  assert {row['name'] for row in outcome['rows']} == {'found', 'random'}
+  others = config.get('evaluation', {}).get('baselines', {})
+  assert {row['name'] for row in outcome['rows']} == {
+    'found',
+    'random',
+    *config.get('references', {}),
+    *others,
+  }
   stored = json.loads((tmp_path / 'run' / 'results.json').read_text())
   assert len(stored['rows']) == len(outcome['rows'])
   page = (tmp_path / 'run' / 'report.html').read_text()
@@ -119,3 +126,36 @@ def test_every_sampler_is_watched_by_what_steers_it(sampler):
     assert epochs['observe']['steering'] == part
     assert checked['space']['mask']['normal'] == (14, 4)
     assert checked['data']['sizes'] == {'train': 300, 'valid': 300}
+
+
+@pytest.mark.parametrize('num_nodes', [8, 11])
+def test_the_lstm_has_as_many_weights_as_the_cells_beside_it(num_nodes):
+  scale = darts_rnn_text.DEFAULT._replace(num_nodes=num_nodes)
+  evaluation = darts_rnn_text.evaluation(scale)
+  counts = []
+  for section in (evaluation, evaluation['baselines']['lstm']):
+    model = build.build(section['trainer']['network'])
+    arch = {'recurrent': jnp.full((num_nodes * (num_nodes + 1) // 2, 5), 0.2)}
+    variables = jax.eval_shape(
+      model.init,
+      jax.random.key(0),
+      arch,
+      jnp.zeros((1, 1), int),
+      model.initial(1),
+    )
+    counts.append(sum(leaf.size for leaf in jax.tree.leaves(variables)))
+  cell, lstm = counts
+  assert cell <= lstm < 1.02 * cell
+
+
+@pytest.mark.parametrize(
+  'method, section, key',
+  [
+    ('nao', 'strategy', 'num_new'),
+    ('random', 'search', 'num_samples'),
+    ('evolution', 'search', 'num_children'),
+  ],
+)
+def test_all_methods_on_recurrent_cells_train_as_many(method, section, key):
+  config = nao_text.get_config(f'method={method}')
+  assert config.num_steps * config[section].get(key, 1) == 60

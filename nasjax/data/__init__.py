@@ -10,7 +10,7 @@ from nasjax.data.streams import (
   stream,
   weighted_mean,
 )
-from nasjax.data.text import documentation, load_ptb, read_text
+from nasjax.data.text import documentation, excerpt, load_ptb, read_text
 from nasjax.data.text_streams import text_batches, text_pieces
 from nasjax.data.tfds import from_tfds, tfds_source
 
@@ -21,6 +21,7 @@ __all__ = (
   'digits',
   'documentation',
   'evaluation_batches',
+  'excerpt',
   'from_numpy',
   'from_tfds',
   'joint',

@@ -27,6 +27,14 @@ def test_without_a_size_all_words_of_all_parts_are_known():
   assert _words(corpus, 'test') == ['<unk>', 'd']
 
 
+def test_an_excerpt_is_the_beginning_of_every_part():
+  whole = text.from_words('b a a c b a d c d d d d d'.split(), 'dc', 'ca')
+  corpus = text.excerpt(whole, 8, vocabulary_size=3)
+  assert _words(corpus, 'train') == 'b a a <unk> b a <unk> <unk>'.split()
+  assert _words(corpus, 'valid') == ['<unk>']
+  assert len(corpus.test) == 1 and len(corpus.vocabulary) == 3
+
+
 def test_the_documentation_is_a_text_in_three_disjoint_parts():
   corpus = text.documentation(500)
   assert len(corpus.vocabulary) == 500

@@ -123,6 +123,18 @@ def test_averaging_starts_when_validation_stops_and_is_a_plain_mean():
   np.testing.assert_allclose(perplexity, np.exp(-expected), rtol=1e-5)
 
 
+def test_without_validation_text_nothing_is_averaged():
+  trainer = language_training.train_language_model(
+    _number(), 1, learning_rate=1.0, patience=1
+  )
+  batch = dict(jax.tree.map(lambda leaf: leaf[0], _pieces([0, 0])), start=False)
+  child, update = trainer.init(KEY, None), jax.jit(trainer.update)
+  for _ in range(4):
+    child, metrics = update(KEY, child, None, batch)
+  assert metrics['averaging'] == 0 and child.num_averaged == 0
+  assert child.average['w'] == child.params['w'] > 0
+
+
 def test_scores_of_trainers_go_by_name():
   trainer = language_training.train_language_model(
     _number(), 1, _pieces([1, 1]), 2, learning_rate=0.1

@@ -233,7 +233,10 @@ def test_a_population_is_trained_as_its_members_alone(jitted):
   ops = [[1, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0], [0, 0, 1]]
   archs = {'op': jnp.array(ops)}
   test = tiny.stacked(jax.random.key(9), 1, 16)
-  search, final = stand_alone.population(TRAINER, archs, test)
+  valid = tiny.stacked(jax.random.key(8), 1, 16)
+  search, final = stand_alone.population(
+    TRAINER, archs, test, valid=valid, count_weights=True
+  )
   key = jax.random.key(3)
   batches = [tiny.images(jax.random.key(t), 8) for t in range(3)]
 
@@ -259,6 +262,11 @@ def test_a_population_is_trained_as_its_members_alone(jitted):
     np.testing.assert_allclose(
       table['test_accuracy'][i], jitted.accuracy(child, arch, test)
     )
+    np.testing.assert_allclose(
+      table['valid_accuracy'][i], jitted.accuracy(child, arch, valid)
+    )
+    sizes = [leaf.size for leaf in jax.tree.leaves(child.params)]
+    assert table['weights'][i] == sum(sizes)
     losses.append(float(one['train_loss']))
   assert len({round(loss, 4) for loss in losses}) == 3
 

@@ -8,6 +8,7 @@ import pytest
 from nasjax import choice
 from nasjax.networks import language_model, loss, rnn_cell
 from nasjax.spaces import rnn_cell as cells
+from nasjax.spaces import sequences
 
 KEY = jax.random.key(0)
 NUM_NODES, FEATURES, BATCH, STEPS, WORDS = 3, 4, 2, 5, 7
@@ -130,6 +131,34 @@ def test_static_index_and_relaxed_forms_mean_the_same():
   assert np.abs(outputs[1] - outputs[2]).max() > 1e-2
 
 
+@pytest.mark.parametrize('string', [sequences.NAO_PTB, sequences.NAO_WS_PTB])
+def test_the_cells_of_nao_compute_what_their_strings_say(string):
+  arch = sequences.recurrent_from_string(string)
+  module = rnn_cell.RnnCell(FEATURES, num_nodes=11)
+  variables = _cell_params(arch, module)
+  x, hidden, masks = _inputs(jax.random.key(1))
+  outputs, _ = jax.jit(module.apply)(variables, arch, x, hidden, masks)
+  first, nodes = (
+    np.asarray(variables['params'][name], float) for name in ('input', 'nodes')
+  )
+  x, h, x_mask, h_mask = (np.asarray(a, float) for a in (x, hidden, *masks))
+  numbers = [int(word) for word in string.split()]
+
+  def highway(state, gates, function):
+    c, u = np.split(gates, 2, axis=1)
+    return state + _sigmoid(c) * (function(u) - state)
+
+  for t in range(STEPS):
+    both = np.concatenate([x[:, t] * x_mask, h * h_mask], axis=1)
+    states = [highway(h, both @ first, np.tanh)]
+    for i in range(11):
+      state = states[numbers[2 * i]]
+      function = _FUNCTIONS[1 + numbers[2 * i + 1]]
+      states.append(highway(state, (state * h_mask) @ nodes[i], function))
+    h = np.mean(states[1:], axis=0)
+    np.testing.assert_allclose(outputs[:, t], h, atol=2e-5)
+
+
 def test_weights_on_none_only_take_weight_from_the_rest():
   variables = _cell_params(ARCH)
   x, hidden, _ = _inputs()
@@ -147,7 +176,7 @@ def _count(features, num_words, num_nodes=8, lstm=False):
   if lstm:
     core = language_model.LstmCell(features)
   model = language_model.LanguageModel(core, num_words)
-  arch = {'recurrent': jnp.full((36, 5), 0.2)}
+  arch = {'recurrent': jnp.full((num_nodes * (num_nodes + 1) // 2, 5), 0.2)}
   shapes = jax.eval_shape(
     lambda: model.init(
       KEY, arch, jnp.zeros((1, 2), jnp.int32), model.initial(1)
@@ -168,6 +197,10 @@ def test_the_number_of_weights_is_the_published_one(
   features, num_words, expected
 ):
   assert _count(features, num_words) == expected
+
+
+def test_a_cell_of_eleven_nodes_has_three_more_matrices():
+  assert _count(850, 10_000, 11) == 22_960_000 + 3 * 2 * 850**2
 
 
 def test_the_baseline_has_the_weights_of_one_tied_lstm():

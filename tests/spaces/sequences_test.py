@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nasjax.spaces import categorical, darts_cell, nasbench201, sequences
+from nasjax.spaces import (
+  categorical,
+  darts_cell,
+  nasbench201,
+  rnn_cell,
+  sequences,
+)
 
 _MASK = {'kernel': np.tri(3, dtype=bool)[::-1], 'width': (2, 2)}
 _MIXED = categorical.categorical(_MASK)
@@ -50,10 +56,7 @@ def test_leaves_have_tokens_of_their_own():
   'space, codec',
   [
     (_MIXED, sequences.categorical(_MIXED.mask)),
-    (
-      categorical.categorical(sequences.recurrent_mask(4)),
-      sequences.recurrent_cell(4),
-    ),
+    (rnn_cell.rnn_cell(num_nodes=4), sequences.recurrent_cell(4)),
   ],
   ids=['categorical', 'recurrent_cell'],
 )
@@ -62,7 +65,8 @@ def test_whatever_the_mask_allows_is_an_architecture_and_the_reverse(
 ):
   tokens = _draw(codec.mask, 50)
   archs = jax.vmap(codec.decode)(tokens)
-  contains = jax.vmap(lambda arch: categorical.contains(arch, space.mask))
+  member = rnn_cell.contains if 'recurrent' in archs else categorical.contains
+  contains = jax.vmap(lambda arch: member(arch, space.mask))
   assert np.all(jax.jit(contains)(archs))
   assert np.all(jax.vmap(codec.is_valid)(tokens))
   np.testing.assert_array_equal(jax.vmap(codec.encode)(archs), tokens)
@@ -109,6 +113,10 @@ def test_published_recurrent_cells_round_trip(string):
   assert codec.mask.shape == (22, 16)
   assert codec.is_valid(tokens)
   assert sequences.recurrent_to_string(codec.decode(tokens)) == string
+  # As genotypes are read: the function and the state that each node takes.
+  names = ('tanh', 'relu', 'sigmoid', 'identity')
+  pairs = [(names[a], s) for s, a in zip(numbers[::2], numbers[1::2])]
+  assert rnn_cell.to_genotype(arch).recurrent == pairs
 
 
 def test_the_mask_of_recurrent_cells_is_that_of_the_official_decoder():

@@ -10,7 +10,7 @@ import pytest
 from nasjax import data
 from nasjax.distributions import softmax
 from nasjax.networks import language_model, loss, rnn_cell
-from nasjax.searches import hypergradients
+from nasjax.searches import hypergradients, prime
 from nasjax.spaces import rnn_cell as cells
 from nasjax.systems import darts_rnn
 
@@ -220,3 +220,47 @@ def test_a_search_learns_what_its_hidden_state_can_tell():
   assert metrics['diverged'].sum() == 0
   weights = jax.nn.softmax(state.arch_params['recurrent'][0])
   assert weights[0] < weights.max() - 0.05  # a node that is nothing is no help
+
+
+@pytest.mark.parametrize('regularizer', ['proximity', 'admm'])
+def test_the_improvements_of_darts_prime_move_a_recurrent_cell(regularizer):
+  improvements = prime.prime(
+    SPACE,
+    num_steps=40,
+    derive=cells.derive,
+    regularizer=regularizer,
+    arch_every=2,
+    trace_rate=1.0,
+    rho=2.0,
+  )
+  search = _search(
+    hypergradient=hypergradients.first_order(),
+    prime=improvements,
+    learning_rate=1.0,
+    arch_learning_rate=0.02,
+  )
+
+  @jax.jit
+  def run():
+    def step(state, t):
+      batch = {'train': _part(t), 'valid': _part(100 + t)}
+      after, metrics = search.update(jax.random.fold_in(KEY, t), state, batch)
+      metrics['moved'] = jnp.any(
+        after.arch_params.alphas['recurrent']
+        != state.arch_params.alphas['recurrent']
+      )
+      metrics['read'] = jnp.any(after.carry['valid'] != state.carry['valid'])
+      return after, metrics
+
+    return jax.lax.scan(step, search.init(KEY), jnp.arange(40))
+
+  state, metrics = run()
+  weights = improvements.distribution.sample(KEY, state.arch_params)
+  weights = np.asarray(weights['recurrent'])
+  assert not weights[:, 0].any()  # there is no zero operation
+  # Pushed towards 0 and 1, not to a sum of 1.
+  assert weights[:, 1:].min() < 0.1 and weights.max() > 0.4
+  assert cells.contains(search.best(KEY, state), SPACE.mask)
+  # Alpha moves when the schedule says so, the validation text is always read.
+  np.testing.assert_array_equal(metrics['moved'], metrics['arch_step'] > 0)
+  assert 3 < metrics['arch_step'].sum() < 25 and metrics['read'].all()
