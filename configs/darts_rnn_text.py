@@ -52,19 +52,28 @@ class Scale(NamedTuple):
   batch_size: tuple[int, int]
   bptt: int
   epochs: tuple[int, int]
-  learning_rate: float  # of cells
+  learning_rate: tuple[float, float]
   lstm_learning_rate: float
   arch_learning_rate: float
 
 
 DEFAULT = Scale(
-  63_942, 2000, (64, 64), 8, (32, 32), 35, (10, 20), 2.0, 2.0, 0.02
+  63_942, 2000, (64, 64), 8, (32, 32), 35, (10, 20), (2.0, 8.0), 8.0, 0.02
 )
 _QUICK = DEFAULT._replace(
   num_tokens=200, features=(16, 16), num_nodes=4, batch_size=(16, 16), bptt=8
 )
 _PAPER = Scale(
-  929_589, 10_000, (300, 850), 8, (256, 64), 35, (50, 1600), 20.0, 20.0, 3e-3
+  929_589,
+  10_000,
+  (300, 850),
+  8,
+  (256, 64),
+  35,
+  (50, 1600),
+  (20.0, 20.0),
+  20.0,
+  3e-3,
 )
 
 
@@ -151,7 +160,7 @@ def evaluation(scale: Scale, quick: bool = False) -> dict:
     valid=pieces('valid'),
     steps_per_epoch=2 if quick else epoch,
     bptt=bptt,
-    learning_rate=scale.learning_rate,
+    learning_rate=scale.learning_rate[1],
   )
   baseline = dict(network=lstm(scale), learning_rate=scale.lstm_learning_rate)
   return dict(
@@ -175,7 +184,7 @@ def _search(given: dict, scale: Scale, num_updates: int) -> dict:
     name='systems.darts_rnn.darts_rnn',
     batch_size=scale.batch_size[0],
     bptt=scale.bptt,
-    learning_rate=scale.learning_rate,
+    learning_rate=scale.learning_rate[0],
     arch_learning_rate=scale.arch_learning_rate,
     hypergradient=dict(name=f'searches.hypergradients.{order}'),
   )

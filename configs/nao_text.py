@@ -1,9 +1,10 @@
 r"""NAO on recurrent cells, by short trainings of language models.
 
 Luo et al., 2018, section 4.2 (Penn Treebank): cells of 11 nodes as 22 tokens of
-a vocabulary of 16. A cell is scored by a training from scratch, here of two
-epochs with 32 features on Python's documentation (`darts_rnn_text.py`) instead
-of 600 epochs on Penn Treebank, by the log-likelihood of the validation text.
+a vocabulary of 16. A cell is scored by a training from scratch, here of
+three epochs with 32 features and 16 rows on Python's documentation
+(`darts_rnn_text.py`) instead of 600 epochs on Penn Treebank, by the
+log-likelihood of the validation text.
 Each search trains 60 cells: 30 random ones and two generations of 15, of which
 the paper has 1,000 in all. Four searches side by side; the cells they find are
 then trained for 20 epochs with 64 features beside two random cells, the one
@@ -31,7 +32,11 @@ _NUM_NEW = 15  # in a generation; half of the first ones
 _METHODS = ('nao', 'random', 'evolution')
 _OPTIONS = dict(method='nao', ptb=False)
 _SCALE = darts_rnn_text.DEFAULT._replace(
-  features=(32, 64), num_nodes=11, epochs=(2, 20)
+  features=(32, 64),
+  num_nodes=11,
+  batch_size=(16, 32),
+  epochs=(3, 20),
+  learning_rate=(8.0, 8.0),
 )
 _QUICK = _SCALE._replace(
   num_tokens=200, features=(8, 8), num_nodes=3, batch_size=(16, 16), bptt=8
@@ -110,7 +115,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       network=darts_rnn_text.network(scale.features[0], scale, search=False),
       batch_size=batch_size,
       bptt=scale.bptt,
-      learning_rate=scale.learning_rate,
+      learning_rate=scale.learning_rate[0],
     ),
     batches=darts_rnn_text.batches('train', batch_size, scale.bptt),
     valid=darts_rnn_text.pieces('valid'),
