@@ -4,16 +4,17 @@ Liu, Simonyan and Yang, 2019, sections 3.1.2 and A.3 (Penn Treebank), scaled
 down to Python's own documentation, which needs no download: 64,000 words of a
 vocabulary of 2,000 and 64 features instead of 930,000 of 10,000 and 300, 32
 rows instead of 256, 10 epochs, dropout of 0.2 and 0.1 for so narrow a network.
-The rate is 2 instead of 20: a step of the paper is up to 20 * 0.25 long, half
-of the norm of all first weights here, and the loss never settled. Alpha's rate
-is 0.02 instead of 3e-3, so that alpha can travel as far as in the paper's ten
-times as many steps. Eight nodes, first order.
+The rate of the search is 2 instead of 20: a step of the paper is up to
+20 * 0.25 long, half of the norm of all first weights here, and the loss never
+settled. Alpha's is 0.02 instead of 3e-3, so that alpha can travel as far as in
+the paper's ten times as many steps. Eight nodes, first order.
 
 The cells that three searches find are trained from scratch for 20 epochs beside
 five random ones, the two published ones, and an LSTM of as many weights with a
 rate of its own, three times; all by the same batches. The table has their
-perplexity on the validation text, which steers the search and by which rates
-were chosen, and on the last tenth of the text, which nothing else sees.
+perplexity on the validation text, which steers the search and by which the
+rates of both are chosen (docs/studies/recurrent.md), and on the last tenth of
+the text, which nothing else sees.
 
   python -m experiments.search --config=configs/darts_rnn_text.py \
       --workdir=runs/darts_rnn_text
@@ -58,7 +59,7 @@ class Scale(NamedTuple):
 
 
 DEFAULT = Scale(
-  63_942, 2000, (64, 64), 8, (32, 32), 35, (10, 20), (2.0, 8.0), 8.0, 0.02
+  63_942, 2000, (64, 64), 8, (32, 32), 35, (10, 20), (2.0, 32.0), 32.0, 0.02
 )
 _QUICK = DEFAULT._replace(
   num_tokens=200, features=(16, 16), num_nodes=4, batch_size=(16, 16), bptt=8

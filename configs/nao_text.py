@@ -1,13 +1,12 @@
 r"""NAO on recurrent cells, by short trainings of language models.
 
 Luo et al., 2018, section 4.2 (Penn Treebank): cells of 11 nodes as 22 tokens of
-a vocabulary of 16. A cell is scored by a training from scratch, here of
-three epochs with 32 features and 16 rows on Python's documentation
-(`darts_rnn_text.py`) instead of 600 epochs on Penn Treebank, by the
-log-likelihood of the validation text.
-Each search trains 60 cells: 30 random ones and two generations of 15, of which
-the paper has 1,000 in all. Four searches side by side; the cells they find are
-then trained for 20 epochs with 64 features beside two random cells, the one
+a vocabulary of 16. A cell is scored by a training from scratch, here of three
+epochs with 32 features and 16 rows on Python's documentation, see
+`darts_rnn_text.py`, instead of 600 epochs on Penn Treebank, by the
+log-likelihood of the validation text. Each search trains 60 cells: 30 random
+ones and two generations of 15. Four searches side by side; the cells they find
+are then trained for 20 epochs with 64 features beside two random cells, the one
 that the authors publish, and an LSTM of as many weights.
 
   python -m experiments.search --config=configs/nao_text.py \
@@ -27,8 +26,7 @@ from nasjax import choice
 from nasjax.experiment import options
 from nasjax.spaces import sequences
 
-_NUM_TRAININGS = 60
-_NUM_NEW = 15  # in a generation; half of the first ones
+_NUM_NEW = 15  # cells of a generation; twice as many come first
 _METHODS = ('nao', 'random', 'evolution')
 _OPTIONS = dict(method='nao', ptb=False)
 _SCALE = darts_rnn_text.DEFAULT._replace(
@@ -36,7 +34,7 @@ _SCALE = darts_rnn_text.DEFAULT._replace(
   num_nodes=11,
   batch_size=(16, 32),
   epochs=(3, 20),
-  learning_rate=(8.0, 8.0),
+  learning_rate=(32.0, 32.0),
 )
 _QUICK = _SCALE._replace(
   num_tokens=200, features=(8, 8), num_nodes=3, batch_size=(16, 16), bptt=8

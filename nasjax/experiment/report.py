@@ -129,7 +129,7 @@ def _outcome(workdir, plots_dir):
   if score and 'params' in names:
     groups = {}
     for row in rows:
-      if row.get(score) is not None:
+      if None not in (row.get(score), row.get('params')):
         x, y = groups.setdefault(row['name'], ([], []))
         x.append(row['params'])
         y.append(row[score])
