@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from nasjax.experiment import build, export, folder, loop, metrics, settings
 from nasjax.searches import run as runs
@@ -118,7 +119,11 @@ def contenders(job: Job, found: Arch) -> tuple[Arch, list[Row]]:
   for name, arch in job.parts.get('references', {}).items():
     groups.append(jax.tree.map(lambda leaf: leaf[None], arch))
     rows.append({'name': name, 'seed': 0})
-  return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *groups), rows
+  # By way of the host: what a resumed search found is bound to one device.
+  groups = jax.device_get(groups)
+  return jax.tree.map(
+    lambda *leaves: jnp.asarray(np.concatenate(leaves)), *groups
+  ), rows
 
 
 def build_evaluation(
