@@ -240,27 +240,36 @@ def test_the_improvements_of_darts_prime_move_a_recurrent_cell(regularizer):
     arch_learning_rate=0.02,
   )
 
+  def weigh(state):
+    return improvements.distribution.sample(KEY, state.arch_params)
+
   @jax.jit
   def run():
     def step(state, t):
       batch = {'train': _part(t), 'valid': _part(100 + t)}
       after, metrics = search.update(jax.random.fold_in(KEY, t), state, batch)
-      metrics['moved'] = jnp.any(
-        after.arch_params.alphas['recurrent']
-        != state.arch_params.alphas['recurrent']
-      )
-      metrics['read'] = jnp.any(after.carry['valid'] != state.carry['valid'])
-      return after, metrics
+      read = jnp.any(after.carry['valid'] != state.carry['valid'])
+      return after, dict(metrics, weights=weigh(state)['recurrent'], read=read)
 
     return jax.lax.scan(step, search.init(KEY), jnp.arange(40))
 
   state, metrics = run()
-  weights = improvements.distribution.sample(KEY, state.arch_params)
-  weights = np.asarray(weights['recurrent'])
-  assert not weights[:, 0].any()  # there is no zero operation
-  # Pushed towards 0 and 1, not to a sum of 1.
-  assert weights[:, 1:].min() < 0.1 and weights.max() > 0.4
+  last = weigh(state)['recurrent']
+  weights = np.concatenate([metrics['weights'], last[None]])
+  assert not weights[..., 0].any()  # there is no zero operation
+  # From 1/4 each, towards 0 and 1, not to a sum of 1.
+  assert last[:, 1:].min() < 0.2 and last.max() > 0.3
   assert cells.contains(search.best(KEY, state), SPACE.mask)
   # Alpha moves when the schedule says so, the validation text is always read.
-  np.testing.assert_array_equal(metrics['moved'], metrics['arch_step'] > 0)
-  assert 3 < metrics['arch_step'].sum() < 25 and metrics['read'].all()
+  moved = np.any(np.diff(weights, axis=0) != 0, axis=(1, 2))
+  np.testing.assert_array_equal(moved, metrics['arch_step'] > 0)
+  assert 3 < moved.sum() < 25 and metrics['read'].all()
+  if regularizer == 'proximity':
+    for t in (0, 20, 39):
+      choices = cells.derive({'recurrent': jnp.asarray(weights[t])})
+      target = np.eye(5)[np.asarray(choices['recurrent'])]
+      target[:, 0] = 0  # an edge that is left out is a row of zeros
+      expected = t / 40 * np.linalg.norm(weights[t] - target)
+      np.testing.assert_allclose(
+        metrics['valid_penalty'][t], expected, rtol=1e-4, atol=1e-6
+      )
