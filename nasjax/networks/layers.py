@@ -129,8 +129,8 @@ class BatchNorm(nn.Module):
     y = self._running(x, train) if self.track else ops.batch_norm(x)
     if self.affine:
       first = nn.initializers.zeros if self.zero else nn.initializers.ones
-      scale = self.param('scale', first, x.shape[-1:])
-      bias = self.param('bias', nn.initializers.zeros, x.shape[-1:])
+      scale = self.param('scale', first, x.shape[-1:], x.dtype)
+      bias = self.param('bias', nn.initializers.zeros, x.shape[-1:], x.dtype)
       y = ops.scale(scale, y) + ops.spread_channels(bias, x.shape[:-1])
     return y
 

@@ -13,11 +13,10 @@ Deviations
     for each step.
   * Squeeze-excite has a sigmoid in all spaces; that of MobileNetV3 is piecewise
     linear.
-  * Shortcuts of blocks that change channels or size have a convolution in all
-    children, also where a child's channels happen to be equal.
 """
 
 from collections.abc import Callable
+import functools
 from typing import Any, NamedTuple
 
 import chex
@@ -39,8 +38,8 @@ class Mobile(nn.Module):
   Attributes:
     layout: stages and their options.
     num_classes: number of logits.
-    project: whether blocks that change channels or size have a shortcut, of an
-      average pool and a convolution (BigNAS).
+    project: whether the first block of a stage has a shortcut, by an average
+      pool where it has a stride and a convolution where channels differ.
     zero: whether the last norm of blocks with a shortcut begins at zero.
     track: whether running statistics are kept; without them the network is a
       pure map.
@@ -173,10 +172,8 @@ class Mobile(nn.Module):
     if keep is not None:
       added = added * keep.astype(x.dtype)[:, None, None, None]
     if shortcut == 'project':
-      width = self._width(arch, s + 1)
       x = layers.halve(x) if stride == 2 else x
-      x = layers.Conv(width.size, name=f'shortcut_{s}')(x)
-      return elastic.masked(x, width) + added
+      return self._project(arch, s, x) + added
     kinds = mobile_sizes.rows(self.layout, 'skip', s, b)
     skip = self._choice(arch, 'skip', s, b)
     gate = jnp.asarray(gate, x.dtype)
@@ -186,6 +183,22 @@ class Mobile(nn.Module):
     routes |= {'pool': ops.avg_pool}
     around = choice.switch(skip, [routes[kind] for kind in kinds], x)
     return gate * (around + added) + (1 - gate) * x
+
+  def _project(self, arch, s, x):
+    """Return images of the channels of stage s: convolved if theirs differ."""
+    chosen = tuple(self._choice(arch, name, s, 0) for name in ('input', 'output'))
+    equal = mobile_sizes.equal_table(self.layout, s)
+    width = self._width(arch, s + 1)
+    is_fixed = elastic.are_static(chosen)
+    if is_fixed and elastic.choose(equal, chosen):
+      return x
+    y = layers.Conv(width.size, name=f'shortcut_{s}')(x)
+    if not is_fixed and equal.any():
+      share = elastic.choose(jnp.asarray(equal, x.dtype), chosen)
+      room = max(width.size - x.shape[-1], 0)
+      same = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, room)))
+      y = share * same[..., : width.size] + (1 - share) * y
+    return elastic.masked(y, width)
 
   def _branch(self, arch, s, b, x, stride, zero, train):
     """Return what a block adds: one operation, or all of them, weighted."""
@@ -212,24 +225,31 @@ class Mobile(nn.Module):
     return choice.mix(weights, [apply(kind) for kind in kinds])
 
 
-def slice_params(params: Params, child: Params) -> Params:
+def slice_params(
+  network: Any, params: Params, arch: Arch, input_shape: tuple[int, ...]
+) -> Params:
   """Return the weights of a child: its part of those of the supernet.
 
-  The first channels of every axis, the centre of kernels.
+  The first channels of every axis, the centre of kernels; nothing is computed
+  but their shapes.
 
   Args:
-    params: weights of the network at index choices; also running statistics.
-    child: arrays or shapes of the network at the static choices, as
-      `jax.eval_shape(network.init, key, choice.static(arch), x)['params']`.
+    network: the network.
+    params: its weights at index choices.
+    arch: the child, static choices.
+    input_shape: of one example, `(H, W, C)`.
 
   Returns:
-    Weights of the child.
+    Weights of the network at static choices.
   """
+  shapes = jax.eval_shape(
+    lambda: network.init(
+      jax.random.key(0), arch, jnp.zeros((1, *input_shape), jnp.float32)
+    )['params']
+  )
 
   def cut(path, like):
-    leaf = params
-    for key in path:
-      leaf = leaf[key.key]
+    leaf = functools.reduce(lambda tree, key: tree[key.key], path, params)
     starts = [0] * leaf.ndim
     for axis in range(2 if leaf.ndim > 2 else 0):
       starts[axis] = (leaf.shape[axis] - like.shape[axis]) // 2
@@ -237,7 +257,7 @@ def slice_params(params: Params, child: Params) -> Params:
       tuple(slice(a, a + size) for a, size in zip(starts, like.shape))
     ]
 
-  return jax.tree_util.tree_map_with_path(cut, child)
+  return jax.tree_util.tree_map_with_path(cut, shapes)
 
 
 class AtResolution(NamedTuple):

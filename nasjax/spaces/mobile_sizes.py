@@ -87,6 +87,14 @@ def squeeze_table(
   return np.array(values).reshape(tuple(map(len, axes)))
 
 
+def equal_table(layout: mobile.Layout, stage: int) -> np.ndarray:
+  """Return whether a stage keeps its channels, `bool[K, K]` by its ends."""
+  inputs, outputs = (
+    np.array(rows(layout, name, stage, 0)) for name in ('input', 'output')
+  )
+  return inputs[:, None] == outputs
+
+
 def gates(layout: mobile.Layout, stage: int) -> np.ndarray:
   """Return which blocks of a stage are there, by its depth, `f32[K, blocks]`."""
   depths = np.array(mobile.padded(layout, 'depth', stage))
