@@ -115,7 +115,9 @@ class Mobile(nn.Module):
     num_blocks = sum(max(stage.depths) for stage in self.layout.stages)
     if drop_path is None:
       yield from [None] * num_blocks
-    rates = 1 - jnp.asarray(drop_path) * (1 + np.arange(num_blocks)) / num_blocks
+    rates = (
+      1 - jnp.asarray(drop_path) * (1 + np.arange(num_blocks)) / num_blocks
+    )
     shape = (num_examples, num_blocks)
     key = self.make_rng('drop_path')
     kept = jax.random.bernoulli(key, rates[None], shape) / rates[None]
@@ -186,7 +188,9 @@ class Mobile(nn.Module):
 
   def _project(self, arch, s, x):
     """Return images of the channels of stage s: convolved if theirs differ."""
-    chosen = tuple(self._choice(arch, name, s, 0) for name in ('input', 'output'))
+    chosen = tuple(
+      self._choice(arch, name, s, 0) for name in ('input', 'output')
+    )
     equal = mobile_sizes.equal_table(self.layout, s)
     width = self._width(arch, s + 1)
     is_fixed = elastic.are_static(chosen)
@@ -217,7 +221,11 @@ class Mobile(nn.Module):
         self.momentum,
         self.zero and zero,
         name=f'stage_{s}_block_{b}_{kind}',
-      )(x, sizes._replace(hidden=inside) if kind == 'separable' else sizes, train)
+      )(
+        x,
+        sizes._replace(hidden=inside) if kind == 'separable' else sizes,
+        train,
+      )
 
     if choice.is_static(c):
       return apply(kinds[c])

@@ -21,8 +21,9 @@ from nasjax.spaces import mobile_sizes
 from nasjax.types import Arch
 
 _NORM = 2  # parameters of a channel
-# Choices that the cost of a block depends on.
-_AXES = ('operation', 'input', 'output', 'kernel', 'expansion', 'squeeze')
+# Choices that the cost of a block depends on; the first of a stage also on its
+# input, which is that of all others by their output.
+_AXES = ('operation', 'kernel', 'expansion', 'squeeze', 'output', 'input')
 _Entry = tuple[tuple[tuple[str, int], ...], jax.Array]
 
 
@@ -146,22 +147,25 @@ def _block(network, s, b):
   layout = network.layout
   shortcut = mobile_sizes.shortcut(layout, s, b, network.project)
 
+  names = _AXES if b == 0 else _AXES[:-1]
+
   def count(resolution, *options):
-    before, after = _sides(layout, resolution, s)
-    before = before if b == 0 else after
-    total = _branch(layout, s, before**2, after**2, *options)
-    _, channels, output, *_ = options
+    before, after = (side**2 for side in _sides(layout, resolution, s))
+    *inner, output, channels = options if b == 0 else (*options, options[-1])
+    total = _branch(
+      layout, s, before if b == 0 else after, after, channels, output, *inner
+    )
     if shortcut == 'project' and channels != output:
-      total = total + _layer(channels * output, after**2)
+      total += _layer(channels * output, after)
     return total
 
-  axes = [mobile_sizes.rows(layout, name, s, b) for name in _AXES]
+  axes = [mobile_sizes.rows(layout, name, s, b) for name in names]
   places = [
     (
       'width' if name in ('input', 'output') else name,
       mobile_sizes.place(layout, name, s, b),
     )
-    for name in _AXES
+    for name in names
   ]
   return _table(
     count, (('resolution', 0), *places), (layout.resolutions, *axes)
@@ -169,7 +173,7 @@ def _block(network, s, b):
 
 
 def _branch(
-  layout, s, before, after, kind, channels, output, kernel, expansion, ratio
+  layout, s, before, after, channels, output, kind, kernel, expansion, ratio
 ):
   """Count what a block adds, of so many pixels before and after its stride."""
   squeezed = mobile_sizes.squeezed(layout, channels, expansion, ratio)

@@ -279,7 +279,8 @@ def to_strings(layout: Layout, arch: dict) -> tuple[str, ...]:
       )
       strings.append(
         f'r{repeats}_k{kernel}_s{stride}{stride}_e{expansion}_i{channels}'
-        f'_o{width}' + f'_se{squeeze}' * (squeeze > 0)
+        f'_o{width}'
+        + f'_se{squeeze}' * (squeeze > 0)
         + '_noskip' * (skip == 'none')
       )
       channels = width

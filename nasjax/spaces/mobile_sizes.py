@@ -68,18 +68,14 @@ def squeezed(
   return divisible(int(channels * ratio), layout.divisor) if ratio > 0 else 0
 
 
-def hidden_table(
-  layout: mobile.Layout, stage: int, block: int
-) -> np.ndarray:
+def hidden_table(layout: mobile.Layout, stage: int, block: int) -> np.ndarray:
   """Return hidden channels by options of the input and expansion, `i[K, K]`."""
   inputs = rows(layout, 'input', stage, block)
   expansions = rows(layout, 'expansion', stage, block)
   return np.array([[hidden(layout, c, e) for e in expansions] for c in inputs])
 
 
-def squeeze_table(
-  layout: mobile.Layout, stage: int, block: int
-) -> np.ndarray:
+def squeeze_table(layout: mobile.Layout, stage: int, block: int) -> np.ndarray:
   """Return squeezed channels by input, expansion and ratio, `i[K, K, K]`."""
   names = ('input', 'expansion', 'squeeze')
   axes = [rows(layout, name, stage, block) for name in names]
