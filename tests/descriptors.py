@@ -451,7 +451,7 @@ def _bignas():
     network,
     _LAYOUT,
     (3,),
-    _EXAMPLES['image'][None],
+    jax.tree.map(lambda leaf: leaf[None], _EXAMPLES),
     jax.tree.map(lambda leaf: leaf[None], valid),
     train_steps=2,
     optimizer=optax.sgd(0.1),

@@ -17,7 +17,7 @@ from jax import lax
 import jax.numpy as jnp
 import optax
 
-from nasjax.types import Arch, Batch, Estimator, Key, Params, Space
+from nasjax.types import Arch, Estimator, Key, Params, Space
 
 Sampler = Callable[[Key, jax.Array], Arch]
 
@@ -75,7 +75,7 @@ def sandwich(
   optimizer: optax.GradientTransformation,
   score: Callable[[Params, Arch], jax.Array],
   *,
-  regularization: Regularization = Regularization(),
+  regularization: Regularization | None = None,
   distill: bool = True,
   average: bool = False,
 ) -> Estimator:
@@ -90,7 +90,7 @@ def sandwich(
     init_params: `(key) -> weights`.
     optimizer: of the weights; with their decay, once an update.
     score: `(weights, arch) -> f32[]`.
-    regularization: of the first child.
+    regularization: of the first child; None for that of BigNAS.
     distill: whether the others learn from the first and not from the labels.
     average: whether the gradient is the mean over the children, not the sum.
 
@@ -98,7 +98,7 @@ def sandwich(
     The estimator; batches are `dict(image=f32[N, ...], label=i32[N])`. Metrics
     are loss and accuracy of the first child and means over the others.
   """
-  smoothing, *rates, of_all = regularization
+  smoothing, *rates, of_all = regularization or Regularization()
 
   def init(key):
     weights = init_params(key)

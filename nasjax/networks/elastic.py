@@ -108,17 +108,18 @@ class ConvNorm(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x: chex.Array, width: Width, train: bool, taps: Taps = Taps(1)
+    self, x: chex.Array, width: Width, train: bool, taps: Taps | None = None
   ) -> chex.Array:
     """Return `[N, H', W', width.size]` of images `[N, H, W, C]`."""
-    kernel = (taps.size, taps.size)
+    size, mask = taps or Taps(1)
+    kernel = (size, size)
     if self.depthwise:
       conv = layers.DepthwiseConv(kernel, self.stride, name='conv')
     else:
       conv = layers.Conv(width.size, kernel, self.stride, name='conv')
     x = layers.BatchNorm(
       True, self.track, self.momentum, self.zero, name='norm'
-    )(conv(x, taps.mask), train)
+    )(conv(x, mask), train)
     if self.activation is not None:
       x = ACTIVATIONS[self.activation](x)
     return masked(x, width)

@@ -77,7 +77,7 @@ class Mobile(nn.Module):
     )
     keep = self._keep(len(x), drop_path)
     for s, stage in enumerate(self.layout.stages):
-      depth = mobile_sizes.choice_of(self.layout, arch, 'depth', s)
+      depth = mobile_sizes.choice_of(arch, 'depth', s)
       gates = mobile_sizes.gates(self.layout, s)
       num_blocks = max(stage.depths)
       if choice.is_static(depth):
@@ -107,7 +107,7 @@ class Mobile(nn.Module):
   def _width(self, arch, i):
     return elastic.width(
       np.array(spaces.padded(self.layout, 'width', i)),
-      mobile_sizes.choice_of(self.layout, arch, 'width', i),
+      mobile_sizes.choice_of(arch, 'width', i),
     )
 
   def _keep(self, num_examples, drop_path):
@@ -133,7 +133,7 @@ class Mobile(nn.Module):
       spaces.padded(self.layout, 'width', last - 1)
     )
     hidden = elastic.width(
-      sizes, mobile_sizes.choice_of(self.layout, arch, 'width', last - 1)
+      sizes, mobile_sizes.choice_of(arch, 'width', last - 1)
     )
     x = jnp.mean(self._conv('head')(x, hidden, train), axis=(1, 2))
     x = layers.Dense(output.size, use_bias=False, name='mix')(x)
@@ -143,7 +143,7 @@ class Mobile(nn.Module):
   def _choice(self, arch, name, s, b):
     leaf = 'width' if name in ('input', 'output') else name
     i = mobile_sizes.place(self.layout, name, s, b)
-    return mobile_sizes.choice_of(self.layout, arch, leaf, i)
+    return mobile_sizes.choice_of(arch, leaf, i)
 
   def _sizes(self, arch, s, b):
     """Return what block b of stage s is made of."""
@@ -306,7 +306,7 @@ def elastic_resolution(
       )
 
     rest = {name: leaf for name, leaf in arch.items() if name != 'resolution'}
-    c = mobile_sizes.choice_of(layout, arch, 'resolution', 0)
+    c = mobile_sizes.choice_of(arch, 'resolution', 0)
     return choice.switch(
       c, [at(side) for side in layout.resolutions], variables, rest, x, options
     )

@@ -58,13 +58,13 @@ def mobile_cost(
     places, table = entry
     return elastic.choose(
       table,
-      tuple(mobile_sizes.choice_of(layout, arch, *place) for place in places),
+      tuple(mobile_sizes.choice_of(arch, *place) for place in places),
     )
 
   def cost(arch: Arch) -> Cost:
     total = sum(look_up(arch, entry) for entry in ends)
     for s, b, entry in blocks:
-      depth = mobile_sizes.choice_of(layout, arch, 'depth', s)
+      depth = mobile_sizes.choice_of(arch, 'depth', s)
       gate = choice.select(depth, jnp.asarray(mobile_sizes.gates(layout, s)))
       total += gate[b] * look_up(arch, entry)
     return Cost(total[0], total[1])

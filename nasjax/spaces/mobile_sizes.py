@@ -10,9 +10,8 @@ from nasjax.spaces import mobile
 from nasjax.types import Arch
 
 
-def choice_of(layout: mobile.Layout, arch: Arch, name: str, i: int) -> Choice:
+def choice_of(arch: Arch, name: str, i: int) -> Choice:
   """Return the i-th choice of a name; 0 where there is none to take."""
-  del layout
   return arch[name][i] if name in arch else 0
 
 
@@ -92,7 +91,7 @@ def equal_table(layout: mobile.Layout, stage: int) -> np.ndarray:
 
 
 def gates(layout: mobile.Layout, stage: int) -> np.ndarray:
-  """Return which blocks of a stage are there, by its depth, `f32[K, blocks]`."""
+  """Return which blocks of a stage are there, `f32[K, blocks]` by depth."""
   depths = np.array(mobile.padded(layout, 'depth', stage))
   present = np.arange(max(layout.stages[stage].depths)) < depths[:, None]
   return present.astype(np.float32)

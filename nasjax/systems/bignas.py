@@ -28,7 +28,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nasjax.estimators import calibration, combine, one_shot, sandwich
+from nasjax.estimators import calibration as calibrations
+from nasjax.estimators import combine, one_shot, sandwich
 from nasjax.networks import mobile as networks
 from nasjax.searches import black_box, phases
 from nasjax.spaces import mobile
@@ -41,7 +42,7 @@ def bignas(
   network: Any,
   layout: mobile.Layout,
   input_shape: tuple[int, ...],
-  calibration_images: jax.Array,
+  calibration: Batch,
   valid: Batch,
   train_steps: int,
   optimizer: optax.GradientTransformation,
@@ -53,7 +54,7 @@ def bignas(
   with_sandwich: bool = True,
   num_random: int = 2,
   distill: bool = True,
-  regularization: sandwich.Regularization = sandwich.Regularization(),
+  regularization: sandwich.Regularization | None = None,
   average: bool = False,
 ) -> Search:
   """Train a supernet, then select a child of it.
@@ -64,7 +65,7 @@ def bignas(
       and `zero`.
     layout: stages and their options.
     input_shape: of one example, `(H, W, C)`.
-    calibration_images: training images `[k, N, H, W, C]`, for the norm.
+    calibration: stacked batches `[k, N, ...]` of training images, for the norm.
     valid: stacked batches `[T, N, ...]`, with weights, that select.
     train_steps: updates of the supernet; all others select.
     optimizer: of the weights; the paper's is `optimizers.rms_prop`.
@@ -76,7 +77,7 @@ def bignas(
       update; without, as many random ones, which learn from labels.
     num_random: random children of an update (2).
     distill: whether children learn from the biggest one.
-    regularization: of the biggest.
+    regularization: of the biggest; None for the paper's.
     average: whether gradients of children are averaged, not added up.
 
   Returns:
@@ -97,7 +98,7 @@ def bignas(
     network, tracked = (
       networks.elastic_resolution(one, layout) for one in (network, tracked)
     )
-  accuracy = calibration.calibrated_accuracy(tracked, calibration_images)
+  accuracy = calibrations.calibrated_accuracy(tracked, calibration['image'])
   supernet = sandwich.sandwich(
     sandwich.sampler(
       space,
