@@ -89,7 +89,7 @@ def mobile_macs(
 
 
 def _table(count, places, axes):
-  """Tabulate a function of options: `f32[K, ..., 2]` with the choices' names."""
+  """Tabulate a function of options, `f32[K, ..., 2]`, with its choices."""
   rows = [count(*options) for options in itertools.product(*axes)]
   shape = (*map(len, axes), 2)
   return places, jnp.asarray(np.array(rows, np.float32).reshape(shape))

@@ -86,7 +86,9 @@ def options(layout: Layout) -> dict[str, tuple[tuple[Any, ...], ...]]:
     found[name] = tuple(
       getattr(stage, field)
       for stage in stages
-      for _ in range(max(stage.depths) if name in layout.per_block else 1)
+      for _ in range(
+        max(stage.depths, default=0) if name in layout.per_block else 1
+      )
     )
   return {
     name: tuple(map(tuple, decisions)) for name, decisions in found.items()
