@@ -41,7 +41,7 @@ def _stage(widths: tuple, depths: tuple, **settings) -> dict:
   )
 
 
-def _layout(quick: bool) -> dict:
+def layout(quick: bool = False) -> dict:
   """Return the section of the layout."""
   inner = dict(kernels=(3, 5), expansions=(2, 4), squeezes=(0.25,), stride=2)
   stages = [
@@ -84,10 +84,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       f'Unknown option {arg!r}. Known: {", ".join(_OPTIONS[1:])}.'
     )
   quick = arg == 'quick'
-  layout = _layout(quick)
+  section = layout(quick)
   train_steps = 2 if quick else _EPOCHS * (700 // _BATCH)
   network = dict(
-    name='networks.mobile.Mobile', layout=layout, num_classes=10, project=True
+    name='networks.mobile.Mobile', layout=section, num_classes=10, project=True
   )
   macs = dict(
     name='networks.mobile_cost.mobile_macs', network=network, num_channels=1
@@ -96,11 +96,11 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   config.num_steps = train_steps + (2 if quick else _SELECTION)
   config.data = dict(name='data.arrays.digits')
   config.batches = _batches('@data.train', _BATCH)
-  config.space = dict(name='spaces.mobile.mobile', layout=layout)
+  config.space = dict(name='spaces.mobile.mobile', layout=section)
   config.network = dict(network, zero=arg != 'no_zero')
   config.search = dict(
     name='systems.bignas.bignas',
-    layout=layout,
+    layout=section,
     input_shape=(8, 8, 1),
     calibration=_batches('@data.train', 100, 'evaluation_batches'),
     valid=_batches('@data.valid', 100, 'evaluation_batches'),

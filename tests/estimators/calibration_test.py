@@ -80,7 +80,7 @@ def test_many_children_in_one_program_equal_one_by_one(params, one):
     )
   )(ARCHS)
   for i in range(64):
-    single = one(params, jax.tree.map(lambda leaf: leaf[i], ARCHS), IMAGES)
+    single = one(params, jax.tree.map(lambda leaf, i=i: leaf[i], ARCHS), IMAGES)
     for a, b in zip(jax.tree.leaves(many), jax.tree.leaves(single)):
       np.testing.assert_allclose(a[i], b, rtol=1e-5, atol=1e-6)
 

@@ -176,5 +176,5 @@ def test_costs_of_many_architectures_are_one_program():
   archs = jax.vmap(space.sample)(jax.random.split(jax.random.key(0), 5))
   many = jax.jit(jax.vmap(costs))(archs)
   for i in range(5):
-    one = costs(jax.tree.map(lambda leaf: leaf[i], archs))
+    one = costs(jax.tree.map(lambda leaf, i=i: leaf[i], archs))
     np.testing.assert_array_equal(many[i], one)

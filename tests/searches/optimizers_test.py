@@ -15,7 +15,7 @@ def test_rms_prop_is_its_recurrence_and_leaves_norms_undecayed():
   )
   params = {'kernel': jnp.array([2.0]), 'scale': jnp.array([2.0])}
   state = optimizer.init(params)
-  expected = {name: 2.0 for name in params}
+  expected = dict.fromkeys(params, 2.0)
   square = dict.fromkeys(params, 1.0)
   trace = dict.fromkeys(params, 0.0)
   for t, value in enumerate((0.3, -0.2, 0.7)):

@@ -64,7 +64,7 @@ def test_then_feasible_mutations_of_the_best():
   np.testing.assert_array_equal(best['width'], [2, 2])
   proposal, _ = strategy.ask(jax.random.key(9), state)
   for i in range(6):
-    arch = jax.tree.map(lambda leaf: np.asarray(leaf[i]), proposal.archs)
+    arch = jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), proposal.archs)
     changed = sum(int((arch[name] != best[name]).sum()) for name in best)
     assert changed == 1
     assert _feasible(arch)
