@@ -112,7 +112,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       of_all=arg in ('no_sandwich', 'regularize_all'),
     ),
     optimizer=dict(
-      name='searches.optimizers.rms_prop',
+      name='searches.rms_prop.rms_prop',
       steps_per_epoch=700 // _BATCH,
       learning_rate=0.256 * _BATCH / 4096,
       ending=0.0 if arg == 'no_ending' else 0.05,

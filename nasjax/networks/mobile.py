@@ -5,8 +5,8 @@ Models, 2020 (https://arxiv.org/abs/2003.11142); Cai et al., Once-for-All, 2020
 (https://arxiv.org/abs/1908.09791). With index or relaxed choices the network
 has the weights of the biggest child, and masks cut out the others: the first
 channels, the centre of kernels, the first blocks of a stage. With static
-choices it is the child itself, with weights of its size, which `slice_params`
-takes from those of the supernet.
+choices it is the child itself, with weights of its size, which
+`mobile_children` takes from those of the supernet.
 
 Deviations
   * Smaller kernels are the centre of larger ones; Once-for-All learns a matrix
@@ -14,10 +14,6 @@ Deviations
   * Squeeze-excite has a sigmoid in all spaces; that of MobileNetV3 is piecewise
     linear.
 """
-
-from collections.abc import Callable
-import functools
-from typing import Any, NamedTuple
 
 import chex
 from flax import linen as nn
@@ -29,7 +25,7 @@ from nasjax import choice, ops
 from nasjax.networks import elastic, layers
 from nasjax.spaces import mobile as spaces
 from nasjax.spaces import mobile_sizes
-from nasjax.types import Arch, Key, Params
+from nasjax.types import Arch
 
 
 class Mobile(nn.Module):
@@ -115,6 +111,7 @@ class Mobile(nn.Module):
     num_blocks = sum(max(stage.depths) for stage in self.layout.stages)
     if drop_path is None:
       yield from [None] * num_blocks
+      return
     rates = (
       1 - jnp.asarray(drop_path) * (1 + np.arange(num_blocks)) / num_blocks
     )
@@ -231,84 +228,3 @@ class Mobile(nn.Module):
       return apply(kinds[c])
     weights = choice.select(c, jnp.eye(len(kinds)))
     return choice.mix(weights, [apply(kind) for kind in kinds])
-
-
-def slice_params(
-  network: Any, params: Params, arch: Arch, input_shape: tuple[int, ...]
-) -> Params:
-  """Return the weights of a child: its part of those of the supernet.
-
-  The first channels of every axis, the centre of kernels; nothing is computed
-  but their shapes.
-
-  Args:
-    network: the network.
-    params: its weights at index choices.
-    arch: the child, static choices.
-    input_shape: of one example, `(H, W, C)`.
-
-  Returns:
-    Weights of the network at static choices.
-  """
-  shapes = jax.eval_shape(
-    lambda: network.init(
-      jax.random.key(0), arch, jnp.zeros((1, *input_shape), jnp.float32)
-    )['params']
-  )
-
-  def cut(path, like):
-    leaf = functools.reduce(lambda tree, key: tree[key.key], path, params)
-    starts = [0] * leaf.ndim
-    for axis in range(2 if leaf.ndim > 2 else 0):
-      starts[axis] = (leaf.shape[axis] - like.shape[axis]) // 2
-    return leaf[
-      tuple(slice(a, a + size) for a, size in zip(starts, like.shape))
-    ]
-
-  return jax.tree_util.tree_map_with_path(cut, shapes)
-
-
-class AtResolution(NamedTuple):
-  """A network that resizes its images, as `elastic_resolution` makes it."""
-
-  init: Callable[..., Any]
-  apply: Callable[..., Any]
-
-
-def elastic_resolution(
-  network: Any, layout: spaces.Layout, method: str = 'bicubic'
-) -> AtResolution:
-  """Return the network whose images have the resolution of the architecture.
-
-  Sizes cannot be masked: index choices compile the network once for every
-  resolution, and run one; relaxed ones run all.
-
-  Args:
-    network: a `Mobile`, or anything with `init` and `apply`.
-    layout: the layout, with its resolutions.
-    method: of `jax.image.resize`.
-
-  Returns:
-    `init(key, arch, x)` and `apply(variables, arch, x, **options)`.
-  """
-
-  def resize(x, side):
-    shape = (len(x), side, side, x.shape[-1])
-    return x if x.shape == shape else jax.image.resize(x, shape, method)
-
-  def init(key: Key, arch: Arch, x: chex.Array, **options) -> Params:
-    return network.init(key, arch, resize(x, layout.resolutions[0]), **options)
-
-  def apply(variables: Params, arch: Arch, x: chex.Array, **options) -> Any:
-    def at(side):
-      return lambda variables, arch, x, options: network.apply(
-        variables, arch, resize(x, side), **options
-      )
-
-    rest = {name: leaf for name, leaf in arch.items() if name != 'resolution'}
-    c = mobile_sizes.choice_of(arch, 'resolution', 0)
-    return choice.switch(
-      c, [at(side) for side in layout.resolutions], variables, rest, x, options
-    )
-
-  return AtResolution(init, apply)

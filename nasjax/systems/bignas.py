@@ -30,9 +30,9 @@ import optax
 
 from nasjax.estimators import calibration as calibrations
 from nasjax.estimators import combine, one_shot, sandwich
-from nasjax.networks import mobile as networks
+from nasjax.networks import mobile_children
 from nasjax.searches import black_box, phases
-from nasjax.spaces import mobile
+from nasjax.spaces import mobile, mobile_grid
 from nasjax.strategies import coarse_to_fine
 from nasjax.types import Arch, Batch, Search, Space
 
@@ -68,7 +68,7 @@ def bignas(
     calibration: stacked batches `[k, N, ...]` of training images, for the norm.
     valid: stacked batches `[T, N, ...]`, with weights, that select.
     train_steps: updates of the supernet; all others select.
-    optimizer: of the weights; the paper's is `optimizers.rms_prop`.
+    optimizer: of the weights; the paper's is `rms_prop.rms_prop`.
     cost: `(arch) -> f32[]`, what the budget is of; see `networks.mobile_cost`.
     budget: the largest cost of what is selected.
     num_levels: of every kind of decision, in the coarse grid.
@@ -96,7 +96,8 @@ def bignas(
   tracked = network.clone(track=True)
   if len(layout.resolutions) > 1:
     network, tracked = (
-      networks.elastic_resolution(one, layout) for one in (network, tracked)
+      mobile_children.elastic_resolution(one, layout)
+      for one in (network, tracked)
     )
   accuracy = calibrations.calibrated_accuracy(tracked, calibration['image'])
   supernet = sandwich.sandwich(
@@ -125,7 +126,7 @@ def bignas(
       return jnp.where(feasible(arch), value, -jnp.inf)
 
     strategy = coarse_to_fine.coarse_to_fine(
-      space, mobile.grid(layout, num_levels), select_batch, feasible
+      space, mobile_grid.grid(layout, num_levels), select_batch, feasible
     )
     return black_box.black_box(strategy, combine.stateless(score))
 

@@ -10,7 +10,7 @@ import pytest
 from nasjax import choice
 from nasjax.networks import cost, mobile, mobile_cost
 from nasjax.spaces import mobile as spaces
-from nasjax.spaces import mobile_layouts
+from nasjax.spaces import mobile_layouts, mobile_strings
 from tests.spaces import mobile_test as spaces_test
 
 TINY = spaces.Layout(
@@ -76,7 +76,7 @@ def test_children_of_bignas_count_what_is_published(
   ids=['B1', 'A1'],
 )
 def test_networks_of_mnasnet_count_what_is_published(strings, params, macs):
-  network = mobile.Mobile(mobile_layouts.from_strings(strings))
+  network = mobile.Mobile(mobile_strings.from_strings(strings))
   assert _count(network, {}, 224) == (params, macs)
   table = mobile_cost.mobile_cost(network)({})
   np.testing.assert_allclose(table, (params, macs), rtol=1e-6)

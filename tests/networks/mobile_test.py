@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nasjax import choice
-from nasjax.networks import mobile
+from nasjax.networks import mobile, mobile_children
 from nasjax.spaces import mobile as spaces
 
 LAYOUT = spaces.Layout(
@@ -109,7 +109,9 @@ def _int32(arch):
 @pytest.mark.parametrize('name', list(ARCHS))
 def test_a_masked_child_is_the_sliced_child(masked, params, name):
   static = _static(ARCHS[name])
-  cut = lambda params: mobile.slice_params(NETWORK, params, static, SHAPE)
+  cut = lambda params: mobile_children.slice_params(
+    NETWORK, params, static, SHAPE
+  )
   with jax.enable_x64(True):
     x, weights = jnp.float64(IMAGES), jax.tree.map(jnp.float64, params)
     logits, gradient = masked(weights, _int32(ARCHS[name]), x)
@@ -126,7 +128,7 @@ def test_a_masked_child_is_the_sliced_child_in_single_precision(masked, params):
   arch = ARCHS['all_different']
   weights = jax.tree.map(jnp.float32, params)
   logits, _ = masked(weights, _int32(arch), IMAGES)
-  sliced = mobile.slice_params(NETWORK, weights, _static(arch), SHAPE)
+  sliced = mobile_children.slice_params(NETWORK, weights, _static(arch), SHAPE)
   expected = jax.jit(
     lambda p, x: NETWORK.apply({'params': p}, _static(arch), x)
   )(sliced, IMAGES)
@@ -179,7 +181,7 @@ def test_operations_and_skips_of_children_are_chosen(
   with jax.enable_x64(True):
     x = jnp.float64(IMAGES)
     logits = apply(params, choice.index(static), x)
-    sliced = mobile.slice_params(MIXED_NETWORK, params, static, SHAPE)
+    sliced = mobile_children.slice_params(MIXED_NETWORK, params, static, SHAPE)
     expected = jax.jit(
       lambda p, x: MIXED_NETWORK.apply({'params': p}, static, x)
     )(sliced, x)
@@ -202,7 +204,7 @@ def test_a_resolution_is_that_of_images_resized():
     size = jnp.full(x.shape[1:2], x.shape[1])
     return variables * jnp.mean(x, (1, 2, 3)) + jnp.sum(size)
 
-  network = mobile.elastic_resolution(
+  network = mobile_children.elastic_resolution(
     types.SimpleNamespace(apply=apply, init=None), MIXED
   )
   rest = {'width': jnp.zeros(3, jnp.int32)}

@@ -4,7 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from nasjax.spaces import categorical, mobile, mobile_layouts, mobile_sizes
+from nasjax.spaces import (
+  categorical,
+  mobile,
+  mobile_grid,
+  mobile_layouts,
+  mobile_sizes,
+  mobile_strings,
+)
 
 LAYOUT = mobile.Layout(
   resolutions=(6, 8),
@@ -88,7 +95,7 @@ def test_choices_are_drawn_uniformly():
 
 
 def test_the_grid_has_all_combinations_of_levels():
-  grid = mobile.grid(LAYOUT, 2)
+  grid = mobile_grid.grid(LAYOUT, 2)
   assert {leaf.shape[0] for leaf in grid.values()} == {2**6}
   rows = {
     tuple(int(x) for leaf in grid.values() for x in leaf[i]) for i in range(64)
@@ -97,30 +104,30 @@ def test_the_grid_has_all_combinations_of_levels():
   for arch in (mobile.biggest(LAYOUT), mobile.smallest(LAYOUT)):
     assert tuple(int(x) for leaf in arch.values() for x in leaf) in rows
   # A leaf of two options has no third level; widths have.
-  assert mobile.grid(LAYOUT, 3)['width'].shape == (2**5 * 3, 4)
+  assert mobile_grid.grid(LAYOUT, 3)['width'].shape == (2**5 * 3, 4)
 
 
 def test_levels_between_are_places_among_the_options_of_each_decision():
   shares = dict.fromkeys(SPACE.mask, 0.5)
-  arch = mobile.between(LAYOUT, shares)
+  arch = mobile_grid.between(LAYOUT, shares)
   np.testing.assert_array_equal(arch['width'], [0, 1, 1, 1])
 
 
 @pytest.mark.parametrize('strings', [B1, A1], ids=['B1', 'A1'])
 def test_strings_of_networks_are_read_and_written(strings):
-  layout = mobile_layouts.from_strings(strings)
+  layout = mobile_strings.from_strings(strings)
   assert mobile.leaves(layout) == {}
-  assert mobile_layouts.to_strings(layout, {}) == strings
+  assert mobile_strings.to_strings(layout, {}) == strings
 
 
 def test_a_string_must_follow_the_one_before():
   with pytest.raises(ValueError, match='follows 16 channels'):
-    mobile_layouts.from_strings((B1[0], B1[2]))
+    mobile_strings.from_strings((B1[0], B1[2]))
 
 
 def test_strings_of_an_architecture_say_what_was_chosen():
   arch = mobile.biggest(LAYOUT) | {'depth': np.array([1, 0])}
-  assert mobile_layouts.to_strings(LAYOUT, arch) == (
+  assert mobile_strings.to_strings(LAYOUT, arch) == (
     'r1_k3_s11_e1_i4_o8',
     'r1_k3_s11_e1_i8_o8',
     'r1_k5_s22_e3_i8_o12_se0.25',

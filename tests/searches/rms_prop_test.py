@@ -1,16 +1,16 @@
-"""Tests of optimisers."""
+"""Tests of RMSProp with its schedule."""
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nasjax.searches import optimizers
+from nasjax.searches import rms_prop
 
 SETTINGS = {'decay': 0.9, 'momentum': 0.8, 'epsilon': 1e-3, 'weight_decay': 0.1}
 
 
 def test_rms_prop_is_its_recurrence_and_leaves_norms_undecayed():
-  optimizer = optimizers.rms_prop(
+  optimizer = rms_prop.rms_prop(
     1, learning_rate=0.5, ending=0.0, warmup_epochs=0.0, **SETTINGS
   )
   params = {'kernel': jnp.array([2.0]), 'scale': jnp.array([2.0])}
@@ -35,7 +35,7 @@ def test_rms_prop_is_its_recurrence_and_leaves_norms_undecayed():
 
 
 def test_gradients_are_clipped_by_value():
-  optimizer = optimizers.rms_prop(1, clip=0.1, warmup_epochs=0.0, **SETTINGS)
+  optimizer = rms_prop.rms_prop(1, clip=0.1, warmup_epochs=0.0, **SETTINGS)
   params = {'scale': jnp.zeros(1)}
   results = [
     optimizer.update({'scale': jnp.array([g])}, optimizer.init(params), params)
