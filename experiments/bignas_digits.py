@@ -168,6 +168,7 @@ def draw(rows: list[dict[str, Any]], path: pathlib.Path) -> None:
 def main(argv: Sequence[str]) -> None:
   """Run all, write table and figure."""
   del argv
+  experiment.launch.set_up_jax()
   workdir = pathlib.Path(_WORKDIR.value) / str(_SEED.value)
   output = pathlib.Path(_OUTPUT.value)
   output.mkdir(parents=True, exist_ok=True)
@@ -199,5 +200,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == '__main__':
-  experiment.launch.set_up_jax()
-  app.run(main)
+  app.run(main, flags_parser=experiment.launch.parse_flags)

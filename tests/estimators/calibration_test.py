@@ -94,12 +94,8 @@ def test_accuracy_is_that_with_the_statistics_of_the_child(params, one):
   }
   arch = jax.tree.map(lambda leaf: leaf[0], ARCHS)
   variables = {'params': params, 'batch_stats': one(params, arch, IMAGES)}
-  predicted = [
-    jax.jit(lambda x: NETWORK.apply(variables, arch, x, train=False))(x).argmax(
-      -1
-    )
-    for x in IMAGES
-  ]
+  predict = jax.jit(lambda x: NETWORK.apply(variables, arch, x, train=False))
+  predicted = [predict(x).argmax(-1) for x in IMAGES]
   hits = (np.array(predicted) == batches['label']) * batches['weight']
   value = jax.jit(accuracy)(params, arch, batches)
   np.testing.assert_allclose(value, hits.sum() / 36, rtol=1e-6)
