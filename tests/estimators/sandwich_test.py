@@ -26,7 +26,7 @@ def _apply(variables, arch, x, drop_path=0.0, dropout=0.0, rngs=None):
   """Two layers, of which the first width + 1 channels of each count."""
   del drop_path
   weights = variables['params']
-  masks = (jnp.arange(3) < 1 + arch['width'][:, None]).astype(jnp.float32)
+  masks = (jnp.arange(3)[None] < 1 + arch['width'][:, None]).astype(jnp.float32)
   x = jnp.tanh(x @ weights['a']) * masks[0][None]
   x = jnp.tanh(x @ weights['b']) * masks[1][None]
   if rngs is not None:
