@@ -98,11 +98,12 @@ def test_the_grid_has_all_combinations_of_levels():
   grid = mobile_grid.grid(LAYOUT, 2)
   assert {leaf.shape[0] for leaf in grid.values()} == {2**6}
   rows = {
-    tuple(int(x) for leaf in grid.values() for x in leaf[i]) for i in range(64)
+    tuple(int(x) for leaf in jax.tree.leaves(grid) for x in leaf[i])
+    for i in range(64)
   }
   assert len(rows) == 64
   for arch in (mobile.biggest(LAYOUT), mobile.smallest(LAYOUT)):
-    assert tuple(int(x) for leaf in arch.values() for x in leaf) in rows
+    assert tuple(int(x) for leaf in jax.tree.leaves(arch) for x in leaf) in rows
   # A leaf of two options has no third level; widths have.
   assert mobile_grid.grid(LAYOUT, 3)['width'].shape == (2**5 * 3, 4)
 
