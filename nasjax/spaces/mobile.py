@@ -73,7 +73,14 @@ class Layout(NamedTuple):
 
 
 def options(layout: Layout) -> dict[str, tuple[tuple[Any, ...], ...]]:
-  """Return the options of every decision, by name, also where there is one."""
+  """Return the options of every decision, also where there is one.
+
+  Args:
+    layout: the layout.
+
+  Returns:
+    By name, a row of options for each decision.
+  """
   stages = layout.stages
   found = {
     'resolution': (layout.resolutions,),
@@ -184,6 +191,12 @@ def num_children(layout: Layout) -> int:
 
   The size of the space is larger where blocks that may be absent take decisions
   of their own.
+
+  Args:
+    layout: the layout.
+
+  Returns:
+    The number, not bounded.
   """
   found = options(layout)
   total = math.prod(

@@ -50,6 +50,9 @@ def bignas(per_block_kernels: bool = False) -> Layout:
 def attentive_nas() -> Layout:
   """Return the space of AttentiveNAS, with the head of MobileNetV3.
 
+  Returns:
+    The layout.
+
   References:
     Wang et al., AttentiveNAS: Improving Neural Architecture Search via
     Attentive Sampling, 2021, https://arxiv.org/abs/2011.09011; options are
@@ -85,6 +88,9 @@ def once_for_all() -> Layout:
 
   The authors train resolutions from 128 to 224 in steps of 4; here are those in
   steps of 32.
+
+  Returns:
+    The layout.
 
   References:
     Cai et al., Once-for-All: Train One Network and Specialize It for Efficient
@@ -122,6 +128,9 @@ def proxyless_nas() -> Layout:
   Of the blocks of a stage those that are none come last: the networks are the
   same as where any but the first may be none.
 
+  Returns:
+    The layout.
+
   References:
     Cai, Zhu, Han, ProxylessNAS: Direct Neural Architecture Search on Target
     Task and Hardware, 2019, https://arxiv.org/abs/1812.00332.
@@ -157,6 +166,9 @@ def mnasnet() -> Layout:
   Every stage repeats one block: its operation, kernel, squeeze-excite, skip,
   channels (three quarters to five quarters) and number. The paper says nothing
   of the expansion; the networks that were released have 3 and 6.
+
+  Returns:
+    The layout.
 
   References:
     Tan et al., MnasNet: Platform-Aware Neural Architecture Search for Mobile,
