@@ -119,7 +119,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       decay_epochs=0.5,
     ),
     cost=macs,
-    budget=1e4 if quick else 1e5,
+    budget=1e4 if quick else 1.7e5,
   )
   config.describe = dict(
     params=dict(macs, name='networks.mobile_cost.mobile_params'), macs=macs

@@ -128,7 +128,7 @@ def test_an_average_is_the_sum_by_the_number_of_children():
   _, total, _ = _step(CHILDREN, regularization=NONE)
   _, mean, _ = _step(CHILDREN, regularization=NONE, average=True)
   for name in total:
-    np.testing.assert_allclose(total[name], 3 * mean[name], rtol=1e-4)
+    np.testing.assert_allclose(total[name], 3 * mean[name], atol=1e-6)
 
 
 @pytest.mark.parametrize('of_all', [False, True])
