@@ -43,6 +43,7 @@ from nasjax.estimators import (
   predictor,
   ranking_losses,
   ridge,
+  sandwich,
   self_labelled,
   stand_alone,
   tabular,
@@ -64,6 +65,7 @@ from nasjax.searches import wiring as wiring_searches
 from nasjax.spaces import (
   categorical,
   darts_cell,
+  mobile,
   nasbench101,
   nasbench101_classes,
   nasbench201,
@@ -74,6 +76,7 @@ from nasjax.strategies import (
   asha,
   bananas,
   bohb,
+  coarse_to_fine,
   ctnas,
   evolution,
   hyperband,
@@ -93,6 +96,7 @@ from nasjax.strategies import (
 )
 from nasjax.systems import (
   assisted_evolution,
+  bignas,
   d_darts,
   darts,
   darts_es,
@@ -137,6 +141,10 @@ CELLS = nasbench201.nasbench201()
 DARTS = darts_cell.darts_cell(num_nodes=2)
 RECURRENT = rnn_cell.rnn_cell(num_nodes=2)
 CELLS_APART = darts_cell.darts_cell(num_nodes=1, num_cells=3)
+_LAYOUT = mobile.Layout(
+  (8,), (4,), (mobile.Stage((4, 6, 8), (1, 2), (3, 5)),), (4, 8)
+)
+MOBILE = mobile.mobile(_LAYOUT)
 GRAPHS = nasbench101.nasbench101()
 GRAPHS_RESTRICTED = GRAPHS.restrict(
   # Without max pooling and with the edge from the input to the output.
@@ -238,6 +246,18 @@ def _stand_alone() -> Estimator:
   valid = _EXAMPLES | {'weight': np.ones(3, np.float32)}
   valid = jax.tree.map(lambda leaf: leaf[None], valid)
   return stand_alone.stand_alone(trainer, lambda key, t: _EXAMPLES, valid, 2)
+
+
+def _sandwich() -> Estimator:
+  ends = [TINY.index(59), TINY.index(0)]
+  network = _linear_network()
+  return sandwich.sandwich(
+    sandwich.sampler(TINY, ends, 1),
+    network,
+    one_shot.init_supernet(network, TINY, (3,)),
+    optax.sgd(0.1),
+    lambda weights, arch: jnp.sum(TINY.encode(arch) @ weights['w'][:, 0]),
+  )
 
 
 def _predictor() -> Estimator:
@@ -422,6 +442,25 @@ def _radars():
   )
 
 
+def _bignas():
+  network = _linear_network(MOBILE)
+  network.clone = lambda track: network
+  valid = _EXAMPLES | {'weight': np.ones(3, np.float32)}
+  return bignas.bignas(
+    MOBILE,
+    network,
+    _LAYOUT,
+    (3,),
+    jax.tree.map(lambda leaf: leaf[None], _EXAMPLES),
+    jax.tree.map(lambda leaf: leaf[None], valid),
+    train_steps=2,
+    optimizer=optax.sgd(0.1),
+    cost=lambda arch: jnp.sum(arch['width']),
+    budget=3.0,
+    select_batch=2,
+  )
+
+
 def _replicated():
   """Two seeds side by side; the best of the first is that of the search."""
   single = black_box.black_box(random_search.random_search(TINY), _learned())
@@ -552,6 +591,7 @@ SPACES = (
   Row('nasbench201_restricted', lambda: TRIMMED, TRIMMED),
   Row('darts_cell', lambda: DARTS, **_DARTS),
   Row('rnn_cell', lambda: RECURRENT, **_RECURRENT),
+  Row('mobile', lambda: MOBILE, MOBILE),
   Row(
     'nasbench101',
     nasbench101.nasbench101,
@@ -620,6 +660,7 @@ ESTIMATORS = (
   Row('tabular_fidelities', _table_at_fidelities, CELLS),
   Row('parzen', lambda: parzen.parzen(TINY, 10), TINY, batch=_told()),
   Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
+  Row('sandwich', _sandwich, TINY, batch=_EXAMPLES),
   Row('stand_alone', _stand_alone, TINY),
   Row('language_training', _language_training, **_RECURRENT),
   Row(
@@ -716,6 +757,16 @@ STRATEGIES = (
   ),
   Row('asha', lambda: asha.asha(TINY, (1 / 2, 1), 2, 2, capacity=6), TINY),
   Row('tpe', lambda: tpe.tpe(TINY, 4, 2, 12, num_candidates=4), TINY),
+  Row(
+    'coarse_to_fine',
+    lambda: coarse_to_fine.coarse_to_fine(
+      TINY,
+      jax.tree.map(lambda *x: jnp.stack(x), *map(TINY.index, range(3))),
+      2,
+      lambda arch: arch['width'][0] < 2,
+    ),
+    TINY,
+  ),
   Row('bananas', _bananas, TINY),
   Row('nas_bowl', _nas_bowl, TINY),
   Row('latent_ascent', _latent_ascent, TINY),
@@ -783,6 +834,7 @@ SEARCHES = (
     lambda: renas_system.renas(_first_feature(), _renas()),
     TINY,
   ),
+  Row('bignas', _bignas, MOBILE, batch=_EXAMPLES),
   Row('darts', _darts, **_IMAGES),
   Row('radars', _radars, TINY, batch=_PARTS),
   Row(

@@ -34,3 +34,21 @@ def test_cosine_per_epoch_has_the_closed_form_of_darts():
 def test_an_epoch_needs_a_step():
   with pytest.raises(ValueError, match='steps_per_epoch'):
     schedules.per_epoch(optax.constant_schedule(1.0), 0)
+
+
+def test_the_constant_ending_is_reached_after_a_hundred_steps_of_the_decay():
+  # The first step of 0.97 below a twentieth: ceil(ln 0.05 / ln 0.97) = 99.
+  rate = schedules.constant_ending(0.256)
+  late = [237.7, 300.0, 1000.0]
+  np.testing.assert_allclose([rate(e) for e in late], 0.05 * 0.256, rtol=1e-6)
+  assert rate(237.5) > 1.001 * 0.05 * 0.256
+  for epoch in (0.0, 2.3, 2.5, 100.0):
+    np.testing.assert_allclose(
+      rate(epoch), 0.256 * 0.97 ** (epoch // 2.4), rtol=1e-5
+    )
+
+
+def test_without_an_ending_the_rate_falls_on_and_warm_up_is_linear():
+  rate = schedules.constant_ending(1.0, ending=0.0, warmup_epochs=2.0)
+  assert rate(480.5) < 0.003
+  np.testing.assert_allclose([rate(0.5), rate(1.0)], [0.25, 0.5], rtol=1e-6)

@@ -3,6 +3,7 @@
 from nasjax.estimators import (
   autoencoder,
   averaged_sgd,
+  calibration,
   combine,
   comparator,
   edge_costs,
@@ -21,6 +22,7 @@ from nasjax.estimators import (
   predictor,
   ranking_losses,
   ridge,
+  sandwich,
   self_labelled,
   stand_alone,
   tabular,
@@ -31,6 +33,7 @@ from nasjax.estimators import (
 __all__ = (
   'autoencoder',
   'averaged_sgd',
+  'calibration',
   'combine',
   'comparator',
   'edge_costs',
@@ -49,6 +52,7 @@ __all__ = (
   'predictor',
   'ranking_losses',
   'ridge',
+  'sandwich',
   'self_labelled',
   'stand_alone',
   'tabular',

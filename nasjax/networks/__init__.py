@@ -5,6 +5,7 @@ from nasjax.networks.controller import Controller
 from nasjax.networks.darts import Darts
 from nasjax.networks.language_model import LanguageModel, LstmCell
 from nasjax.networks.loss import classification_loss, language_loss
+from nasjax.networks.mobile import Mobile
 from nasjax.networks.nasbench201 import NasBench201
 from nasjax.networks.operations import OPERATIONS, Site
 from nasjax.networks.predictors import (
@@ -29,6 +30,7 @@ __all__ = [
   'LeNet',
   'LstmCell',
   'Mlp',
+  'Mobile',
   'NasBench201',
   'NeuralPredictor',
   'OPERATIONS',

@@ -58,9 +58,14 @@ class Conv(nn.Module):
   padding: tuple[tuple[int, int], tuple[int, int]] | None = None
 
   @nn.compact
-  def __call__(self, x: chex.Array) -> chex.Array:
+  def __call__(
+    self, x: chex.Array, taps: chex.Array | None = None
+  ) -> chex.Array:
+    """Convolve; `taps` `[kh, kw]` are factors of the kernel, of a mask say."""
     shape = (*self.kernel, x.shape[-1], self.features)
     kernel = self.param('kernel', fan_in_uniform(math.prod(shape[:3])), shape)
+    if taps is not None:
+      kernel = kernel * taps[..., None, None].astype(kernel.dtype)
     return ops.convolution(x, kernel, self.stride, self.dilation, self.padding)
 
 
@@ -72,12 +77,17 @@ class DepthwiseConv(nn.Module):
   dilation: int = 1
 
   @nn.compact
-  def __call__(self, x: chex.Array) -> chex.Array:
+  def __call__(
+    self, x: chex.Array, taps: chex.Array | None = None
+  ) -> chex.Array:
+    """Convolve; `taps` as for `Conv`."""
     kernel = self.param(
       'kernel',
       fan_in_uniform(math.prod(self.kernel)),
       (*self.kernel, x.shape[-1]),
     )
+    if taps is not None:
+      kernel = kernel * taps[..., None].astype(kernel.dtype)
     return ops.depthwise(x, kernel, self.stride, self.dilation)
 
 
@@ -106,18 +116,21 @@ class BatchNorm(nn.Module):
       used when not training. Without them the batch's own are always used, so
       the network is a pure map of parameters and data.
     momentum: of the running statistics.
+    zero: whether the scale begins at zero and not at one.
   """
 
   affine: bool = True
   track: bool = False
   momentum: float = 0.9
+  zero: bool = False
 
   @nn.compact
   def __call__(self, x: chex.Array, train: bool) -> chex.Array:
     y = self._running(x, train) if self.track else ops.batch_norm(x)
     if self.affine:
-      scale = self.param('scale', nn.initializers.ones, x.shape[-1:])
-      bias = self.param('bias', nn.initializers.zeros, x.shape[-1:])
+      first = nn.initializers.zeros if self.zero else nn.initializers.ones
+      scale = self.param('scale', first, x.shape[-1:], x.dtype)
+      bias = self.param('bias', nn.initializers.zeros, x.shape[-1:], x.dtype)
       y = ops.scale(scale, y) + ops.spread_channels(bias, x.shape[:-1])
     return y
 
@@ -167,6 +180,14 @@ def boundary(module: nn.Module, name: str, x: chex.Array) -> chex.Array:
   if not module.has_variable('perturbations', name):
     return x
   return lax.stop_gradient(x) + module.get_variable('perturbations', name)
+
+
+def halve(x: chex.Array) -> chex.Array:
+  """Average images over 2x2 pixels with stride 2, over those that there are."""
+  odd = [(0, size % 2) for size in x.shape[1:3]]
+  x = jnp.pad(x, ((0, 0), *odd, (0, 0)), 'edge')  # counted twice: no change
+  corners = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+  return sum(corners) / 4
 
 
 class Relu(nn.Module):

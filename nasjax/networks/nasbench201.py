@@ -41,15 +41,7 @@ class _ResidualReduction(nn.Module):
     norm = dict(affine=self.affine, track=self.track)
     y = layers.ReluConvNorm(self.features, (3, 3), 2, **norm)(x, train)
     y = layers.ReluConvNorm(self.features, (3, 3), 1, **norm)(y, train)
-    return layers.Conv(self.features)(_halve(x)) + y
-
-
-def _halve(x):
-  """Average pooling 2x2 with stride 2, over the pixels that there are."""
-  odd = [(0, size % 2) for size in x.shape[1:3]]
-  x = jnp.pad(x, ((0, 0), *odd, (0, 0)), 'edge')  # counted twice: no change
-  corners = [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
-  return sum(corners) / 4
+    return layers.Conv(self.features)(layers.halve(x)) + y
 
 
 class NasBench201(nn.Module):

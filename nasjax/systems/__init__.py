@@ -3,6 +3,7 @@
 from nasjax.systems import (
   assisted_evolution,
   bananas,
+  bignas,
   ctnas,
   d_darts,
   darts,
@@ -34,6 +35,7 @@ from nasjax.systems import (
 __all__ = (
   'assisted_evolution',
   'bananas',
+  'bignas',
   'ctnas',
   'd_darts',
   'darts',

@@ -1,0 +1,144 @@
+r"""BigNAS on handwritten digits: children of one supernet, used as they are.
+
+Yu et al., BigNAS, 2020, scaled down: 8x8 images of one resolution instead of
+192 to 320 pixels, three stages of 8 to 24 channels instead of seven, batches of
+70 of 700 training images, 60 epochs. The rate is 0.256 for batches of 4,096 and
+so 0.0044 here. Then 12 updates select a child with at most half of the
+multiply-adds of the biggest, by its accuracy on 700 other images. The 397
+images that nothing else sees test the child that was found and random ones,
+trained alone for as many steps.
+
+  python -m experiments.search --config=configs/bignas_digits.py \
+      --workdir=runs/bignas_digits
+
+What the children are worth with the weights that they share, from the smallest
+to the biggest, and what each part of the method is for:
+
+  python -m experiments.bignas_digits --workdir=runs/bignas --output=OUTPUT
+
+`:quick` takes a few steps in the smallest setting. Other options leave out one
+part: `:no_distillation`, `:no_sandwich` (uniform sampling), `:no_ending` (the
+rate goes on falling), `:no_zero` (all norms begin at one), `:regularize_all`.
+"""
+
+import ml_collections
+
+_OPTIONS = (
+  '',
+  'quick',
+  'no_distillation',
+  'no_sandwich',
+  'no_ending',
+  'no_zero',
+  'regularize_all',
+)
+_EPOCHS, _BATCH, _SELECTION = 60, 70, 12
+
+
+def _stage(widths: tuple, depths: tuple, **settings) -> dict:
+  return dict(
+    name='spaces.mobile.Stage', widths=widths, depths=depths, **settings
+  )
+
+
+def layout(quick: bool = False) -> dict:
+  """Return the section of the layout."""
+  inner = dict(kernels=(3, 5), expansions=(2, 4), squeezes=(0.25,), stride=2)
+  stages = [
+    _stage((8, 12), (1, 2), kernels=(3, 5), expansions=(1,)),
+    _stage((12, 16), (1, 2, 3), **inner),
+    _stage((16, 24), (1, 2, 3), **inner),
+  ]
+  if quick:
+    stages = [_stage((4, 6), (1, 2), **inner)]
+  return dict(
+    name='spaces.mobile.Layout',
+    resolutions=(8,),
+    stem=(4, 6) if quick else (8, 12),
+    stages=tuple(stages),
+    head=(8,) if quick else (32, 64),
+    stem_stride=1,
+  )
+
+
+def _batches(dataset, batch_size: int, factory: str = 'batches') -> dict:
+  return dict(
+    name=f'data.streams.{factory}', dataset=dataset, batch_size=batch_size
+  )
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Return the config.
+
+  Args:
+    arg: '', 'quick' or what to leave out.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for any other option.
+  """
+  if arg not in _OPTIONS:
+    raise ValueError(
+      f'Unknown option {arg!r}. Known: {", ".join(_OPTIONS[1:])}.'
+    )
+  quick = arg == 'quick'
+  section = layout(quick)
+  train_steps = 2 if quick else _EPOCHS * (700 // _BATCH)
+  network = dict(
+    name='networks.mobile.Mobile', layout=section, num_classes=10, project=True
+  )
+  macs = dict(
+    name='networks.mobile_cost.mobile_macs', network=network, num_channels=1
+  )
+  config = ml_collections.ConfigDict(dict(seed=0, num_random=1 if quick else 5))
+  config.num_steps = train_steps + (2 if quick else _SELECTION)
+  config.data = dict(name='data.arrays.digits')
+  config.batches = _batches('@data.train', _BATCH)
+  config.space = dict(name='spaces.mobile.mobile', layout=section)
+  config.network = dict(network, zero=arg != 'no_zero')
+  config.search = dict(
+    name='systems.bignas.bignas',
+    layout=section,
+    input_shape=(8, 8, 1),
+    calibration=_batches('@data.train', 100, 'evaluation_batches'),
+    valid=_batches('@data.valid', 100, 'evaluation_batches'),
+    train_steps=train_steps,
+    with_sandwich=arg != 'no_sandwich',
+    distill=arg not in ('no_sandwich', 'no_distillation'),
+    regularization=dict(
+      name='estimators.sandwich.Regularization',
+      of_all=arg in ('no_sandwich', 'regularize_all'),
+    ),
+    optimizer=dict(
+      name='searches.rms_prop.rms_prop',
+      steps_per_epoch=700 // _BATCH,
+      learning_rate=0.256 * _BATCH / 4096,
+      ending=0.0 if arg == 'no_ending' else 0.05,
+      decay_epochs=0.5,
+    ),
+    cost=macs,
+    budget=1e4 if quick else 1.7e5,
+  )
+  config.describe = dict(
+    params=dict(macs, name='networks.mobile_cost.mobile_params'), macs=macs
+  )
+  config.evaluation = dict(
+    name='estimators.stand_alone.population',
+    num_steps=2 if quick else train_steps,
+    trainer=dict(
+      name='estimators.training.train_child',
+      network=dict(network, track=True),
+      input_shape=(8, 8, 1),
+      steps_per_epoch=700 // _BATCH,
+      drop_path=0.0 if quick else 0.2,
+    ),
+    test=_batches('@data.test', 100, 'evaluation_batches'),
+  )
+  return config
+
+
+def sweep() -> list[dict]:
+  """Return the seeds of three independent runs."""
+  return [{'seed': seed} for seed in range(3)]
