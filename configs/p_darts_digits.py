@@ -35,12 +35,16 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   settings = (
     dict(num_options=(4, 2), drop_rates=(0.1, 0.4), skip=2) if quick else {}
   )
-  return darts_digits.in_stages(
+  # Compiling is all of a quick run: a network a stage, so the smallest cells.
+  nodes = dict(num_nodes=1) if quick else {}
+  config = darts_digits.in_stages(
     arg,
-    [dict(num_cells=depth, drop_skips=True) for depth in depths],
+    [dict(num_cells=depth, drop_skips=True, **nodes) for depth in depths],
     epochs,
     name='systems.p_darts.p_darts',
     arch_learning_rate=6e-3,
     num_frozen_epochs=0 if quick else 1,
     **settings,
   )
+  config.space.update(nodes)
+  return config
