@@ -54,7 +54,14 @@ def _snapshot(parts, search, key):
 
 
 def method(job: Job) -> Search:
-  """Return the search of a job, all of its seeds as one."""
+  """Return the search that the loop runs: all seeds of the method as one.
+
+  Args:
+    job: the job.
+
+  Returns:
+    The search; with several seeds all that it gives has a leading axis.
+  """
   config = job.config
   if config['num_seeds'] == 1:
     return job.parts['search']
