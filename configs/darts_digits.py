@@ -146,6 +146,20 @@ def variant(arg: str, network: dict, **search) -> ml_collections.ConfigDict:
   return config
 
 
+def reshape(config: ml_collections.ConfigDict, **cell) -> None:
+  """Give the space and all networks other cells, in place.
+
+  Args:
+    config: from `variant` or `in_stages`.
+    **cell: `num_nodes` or `operations`.
+  """
+  sections = [config.space, *(c.network for c in config.describe.values())]
+  if 'network' in config:
+    sections.append(config.network)
+  for section in sections:
+    section.update(cell)
+
+
 def in_stages(
   arg: str, networks: list[dict], num_epochs: int, **search
 ) -> ml_collections.ConfigDict:

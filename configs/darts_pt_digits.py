@@ -23,6 +23,7 @@ from nasjax.types import Batch
 
 _NUM_DECISIONS = 28 + 6
 _OPTIONS = ('', 'quick', 'blank')
+_QUICK_OPERATIONS = ('none', 'skip_connect', 'sep_conv_3x3')
 
 
 def first(dataset: data.Dataset, num_images: int, batch_size: int) -> Batch:
@@ -52,9 +53,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   if arg not in _OPTIONS:
     raise ValueError(f'Unknown option {arg!r}. Known: quick, blank.')
   quick = arg == 'quick'
+  small = dict(num_cells=2, reduction_cells=(1,)) if quick else {}
   config = darts_digits.variant(
     'quick' if quick else '',
-    {},
+    small,
     name='systems.darts_pt.darts_pt',
     arch_learning_rate=3e-3,
     blank=arg == 'blank',
@@ -66,6 +68,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       batch_size=16 if quick else 32,
     ),
   )
+  if quick:
+    darts_digits.reshape(config, operations=_QUICK_OPERATIONS)
   # A tuning of `tune_epochs` is half an epoch of the images.
   epochs, steps = (1, 1) if quick else (14, 10)
   config.search.update(num_epochs=epochs, steps_per_epoch=steps)

@@ -31,16 +31,21 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     ValueError: for any other option.
   """
   quick = arg == 'quick'
-  depths, epochs = ((3, 3), 1) if quick else ((3, 4, 5), 4)
+  depths, epochs = ((2, 2), 1) if quick else ((3, 4, 5), 4)
   settings = (
     dict(num_options=(4, 2), drop_rates=(0.1, 0.4), skip=2) if quick else {}
   )
-  return darts_digits.in_stages(
+  # Compiling is all of a quick run, a network a stage: a cell of each kind.
+  small = dict(num_nodes=1, reduction_cells=(1,)) if quick else {}
+  config = darts_digits.in_stages(
     arg,
-    [dict(num_cells=depth, drop_skips=True) for depth in depths],
+    [dict(num_cells=depth, drop_skips=True, **small) for depth in depths],
     epochs,
     name='systems.p_darts.p_darts',
     arch_learning_rate=6e-3,
     num_frozen_epochs=0 if quick else 1,
     **settings,
   )
+  if quick:
+    darts_digits.reshape(config, num_nodes=1)
+  return config

@@ -9,7 +9,8 @@ of every edge that are left, with images. Settings of the policy are ours.
       --workdir=runs/radars_digits
 
 What is found is looked up as well, test accuracy and mean of three trainings,
-beside random cells. `:quick` takes few steps of a tiny network.
+beside random cells. `:random` prunes at random: the control of what the policy
+is worth. `:quick` takes few steps of a tiny network.
 """
 
 import ml_collections
@@ -43,7 +44,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Return the config.
 
   Args:
-    arg: '' or 'quick'.
+    arg: '', 'random' or 'quick'.
 
   Returns:
     The config.
@@ -51,8 +52,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   Raises:
     ValueError: for any other option.
   """
-  if arg not in ('', 'quick'):
-    raise ValueError(f'Unknown option {arg!r}. Known: quick.')
+  if arg not in ('', 'quick', 'random'):
+    raise ValueError(f'Unknown option {arg!r}. Known: quick, random.')
   quick = arg == 'quick'
   batch_size, rounds, round_length = (8, 1, 2) if quick else (64, 2, 50)
   steps_per_epoch = 2 if quick else 700 // batch_size
@@ -60,6 +61,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   batches = lambda part: dict(
     name='data.streams.batches', dataset=part, batch_size=batch_size
   )
+  optimizer = {}
+  if arg == 'random':
+    optimizer = dict(optimizer=dict(name='optax:set_to_zero'))
   space = dict(
     name='spaces.nasbench201.nasbench201',
     mask=dict(name='configs.radars_digits:mask'),
@@ -100,6 +104,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         num_options=2,
         num_rounds=rounds,
         steps_per_round=round_length,
+        **optimizer,
       ),
       describe=dict(
         params=dict(function='spaces.nasbench201.num_params'),

@@ -123,8 +123,9 @@ def _counting(f, name, traces):
   return counted
 
 
-# What is built and compiled once serves all checks of a row.
-@functools.cache
+# What is built and compiled once serves all checks of a row, which come one
+# after the other (conftest.py): programs of all rows are gigabytes.
+@functools.lru_cache(1)
 def build(kind: str, name: str) -> Built:
   rows, arguments_of = KINDS[kind]
   row = next(row for row in rows if row.name == name)

@@ -37,7 +37,26 @@ def pytest_configure(config):
   jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 
+def _in_rows(items):
+  """Put the tests of a row of descriptors side by side.
+
+  What they share is built and compiled once and forgotten with the next row;
+  processes of pytest-xdist get neighbours, so few rows are built twice.
+  """
+  places = {}
+
+  def place(item):
+    values = item.callspec.params if hasattr(item, 'callspec') else {}
+    row = tuple(values.get(name) for name in ('kind', 'name'))
+    return item.path, row if None not in row else None
+
+  for item in items:
+    places.setdefault(place(item), len(places))
+  items.sort(key=lambda item: places[place(item)])
+
+
 def pytest_collection_modifyitems(items):
+  _in_rows(items)
   if os.environ.get('NASJAX_DATA_DIR'):
     return
   skip = pytest.mark.skip(reason='NASJAX_DATA_DIR is not set')

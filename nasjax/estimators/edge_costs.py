@@ -8,7 +8,8 @@ https://arxiv.org/abs/2009.01272. With x_j = sum_i sum_k Z_ijk O_ijk(x_i),
 
 is what back-propagation says of an operation: above zero it raises the loss, to
 first order, and `none` costs nothing. Z c is the credit that it is assigned.
-Cells that share their choices are told apart by a copy for each of them.
+Cells that share their choices are told apart by a copy for each of them
+(`untie`).
 
 For every node the credit of the edges that enter it is <dL / dx_j, x_j>. In a
 network without affine norm whose cells are read through norms, and whose
@@ -22,7 +23,7 @@ follows overconfidence: where the loss exceeds what predictions expect, `none`
 is the cheapest choice.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -33,58 +34,50 @@ from nasjax import choice
 from nasjax.types import Arch, Batch, Key, Metrics, Params
 
 Loss = Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]
-NumCells = Mapping[str, int]
 
 
-def untie(arch: Arch, num_cells: NumCells) -> Arch:
+def untie(arch: Arch, kinds: Sequence[str]) -> Arch:
   """Return an architecture with a copy of the choices for every cell.
 
   Args:
     arch: dict of `f32[E, K]`, or `int32[E]`.
-    num_cells: of every leaf, `collections.Counter(network.kinds)` of a `Darts`
-      network.
+    kinds: the leaf that every cell takes, `kinds` of a `Darts` network.
 
   Returns:
-    Dict of `[cells, E, ...]`.
+    `{'cells': [cells, E, ...]}`, for `network.clone(cells=range(num_cells))`.
   """
-  return {
-    name: jnp.broadcast_to(leaf, (num_cells[name], *leaf.shape))
-    for name, leaf in arch.items()
-  }
+  return {'cells': jnp.stack([arch[kind] for kind in kinds])}
 
 
-def _prepare(arch, num_cells):
+def _check(arch):
   for leaf in jax.tree.leaves(arch):
     if not (hasattr(leaf, 'dtype') and choice.is_relaxed(leaf)):
       raise ValueError(
         'Costs are gradients with respect to relaxed choices (float[..., K]), '
         f'got {jax.typeof(leaf)}; see choice.one_hot.'
       )
-  return arch if num_cells is None else untie(arch, num_cells)
 
 
 def edge_costs(
-  loss: Loss, num_cells: NumCells | None = None, credit: bool = True
+  loss: Loss, credit: bool = True
 ) -> Callable[[Params, Arch, Key, Batch], tuple[Arch, Metrics]]:
   """Return the costs of all choices of an architecture.
 
   Args:
     loss: `(weights, arch, key, batch) -> (f32[], metrics)`.
-    num_cells: see `untie`; None where the architecture is as its costs shall
-      be, with choices for every cell or shared ones, whose costs add up.
     credit: whether costs are multiplied by the choices, Z dL / dZ.
 
   Returns:
     `(weights, arch, key, batch) -> (costs, metrics)` of a relaxed architecture,
-    a mixture or one-hot: costs as its leaves, `f32[cells, E, K]`, and the
-    metrics of the loss with the 'loss' itself.
+    a mixture or one-hot: costs as its leaves, `f32[..., E, K]`, and the metrics
+    of the loss with the 'loss' itself. Costs of shared choices add up.
 
   References:
     Xie et al., 2021.
   """
 
   def costs(weights, arch, key, batch):
-    arch = _prepare(arch, num_cells)
+    _check(arch)
     (value, metrics), gradient = jax.value_and_grad(loss, 1, has_aux=True)(
       weights, arch, key, batch
     )
@@ -96,23 +89,22 @@ def edge_costs(
 
 
 def leave_one_out(
-  loss: Loss, num_cells: NumCells | None = None, none: int = 0
+  loss: Loss, none: int = 0
 ) -> Callable[[Params, Arch, Key, Batch], Arch]:
   """Return what the loss owes to every edge: `L(Z) - L(Z without e)`.
 
   Args:
     loss: as in `edge_costs`; one forward pass an edge.
-    num_cells: see `edge_costs`.
     none: the choice that drops an edge.
 
   Returns:
     `(weights, arch, key, batch) -> differences` of a relaxed architecture,
-    pytree of `f32[cells, E]`. To first order they are the costs, with credit,
+    pytree of `f32[..., E]`. To first order they are the costs, with credit,
     summed over choices.
   """
 
   def differences(weights, arch, key, batch):
-    arch = _prepare(arch, num_cells)
+    _check(arch)
     leaves, structure = jax.tree.flatten(arch)
 
     def of_leaf(i):

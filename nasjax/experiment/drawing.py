@@ -7,7 +7,13 @@ from matplotlib import figure
 import numpy as np
 
 from nasjax.experiment import dag
-from nasjax.spaces import darts_cell, nasbench201, rnn_cell, rnn_genotypes
+from nasjax.spaces import (
+  darts_cell,
+  genotypes,
+  nasbench201,
+  rnn_cell,
+  rnn_genotypes,
+)
 from nasjax.types import Arch
 
 
@@ -20,7 +26,8 @@ def darts(
   """Draw one cell of a DARTS architecture.
 
   Args:
-    leaf: `int[E]`, the operation of every edge; 'none' is left out.
+    leaf: `int[E]`, the operation of every edge; 'none' is left out. Where no
+      cell has E edges, two operations side by side are of the same edge.
     title: above the drawing.
     operations: their names, in the order of the space.
     axes: matplotlib axes to draw on (default: a new figure).
@@ -29,13 +36,19 @@ def darts(
     The figure.
   """
   leaf = np.asarray(leaf)
-  # E = 2 + 3 + ... + (M + 1) edges for M nodes.
-  num_nodes = int((np.sqrt(9 + 8 * len(leaf)) - 3) / 2)
+  try:
+    num_nodes = genotypes.num_nodes_of(len(leaf))
+  except ValueError:  # `separate_cells.threshold_edges`
+    num_nodes = genotypes.num_nodes_of(len(leaf) // 2)
   source, target = darts_cell.edges(num_nodes)
+  chosen = [
+    [operations[op] for op in ops if operations[op] != 'none']
+    for ops in leaf.reshape(len(source), -1).tolist()
+  ]
   edges = [
-    (s, t, operations[op])
-    for s, t, op in zip(source, target, leaf.tolist())
-    if operations[op] != 'none'
+    (s, t, ' + '.join(names))
+    for s, t, names in zip(source, target, chosen)
+    if names
   ]
   output = num_nodes + 2
   edges += [(node, output, '') for node in range(2, output)]

@@ -35,7 +35,18 @@ from nasjax.experiment import (
   results,
   settings,
 )
+from nasjax.searches import memory
 from nasjax.types import Search
+
+
+def _example(search):
+  """An architecture of the form that is found, not always that of the space."""
+
+  def best(key):
+    return search.best(key, search.init(key))
+
+  found = jax.eval_shape(best, jax.random.key(0))
+  return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), found)
 
 
 def _trace(job):
@@ -50,13 +61,12 @@ def _trace(job):
     if 'evaluation' in job.config:
       name = 'evaluation'
       section = job.config['evaluation']
-      arch = jax.jit(job.parts['space'].sample)(key)
+      arch = jax.tree.map(
+        lambda leaf: leaf[None], _example(job.parts['search'])
+      )
       for each in (section, *settings.baselines(section).values()):
         training, *_ = phases.build_evaluation(
-          job,
-          jax.tree.map(lambda leaf: leaf[None], arch),
-          [{'name': 'random', 'seed': 0, 'repeat': 0}],
-          each,
+          job, arch, [{'name': 'found', 'seed': 0, 'repeat': 0}], each
         )
         jax.eval_shape(training.init, key)
   except (TypeError, ValueError) as error:
@@ -98,6 +108,19 @@ def _references(specs, space):
   return archs
 
 
+def _check_memory(job):
+  """Compile the update of a search that has a budget, and compare."""
+  limit = job.config['max_bytes']
+  if limit is None or job.config['spec'] is not None:
+    return
+  batches = job.parts.get('batches')
+  batch = None if batches is None else batches(jax.random.key(0), 0)
+  try:
+    memory.check(phases.method(job), batch, limit)
+  except ValueError as error:
+    raise ValueError(f'config.max_bytes: {error}') from error
+
+
 def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   """Check a config and a folder and build all parts; nothing is written.
 
@@ -130,8 +153,7 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
       f'{type(parts["search"]).__name__}, not a Search.'
     )
   if config['spec'] is not None:
-    template = parts['space'].sample(jax.random.key(0))
-    specs = export.read(pathlib.Path(config['spec']), template)
+    specs = export.read(pathlib.Path(config['spec']), _example(parts['search']))
     for spec in specs:
       export.check_choices(spec, parts['space'].mask)
     parts['archs'] = jax.tree.map(lambda *x: jnp.stack(x), *specs)
@@ -140,6 +162,7 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   job = phases.Job(config, workdir, parts)
   _check_shapes(job)
   _trace(job)
+  _check_memory(job)
   return job
 
 

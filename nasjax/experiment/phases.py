@@ -53,6 +53,23 @@ def _snapshot(parts, search, key):
   return _arch_params if hasattr(state, 'arch_params') else None
 
 
+def method(job: Job) -> Search:
+  """Return the search that the loop runs: all seeds of the method as one.
+
+  Args:
+    job: the job.
+
+  Returns:
+    The search; with several seeds all that it gives has a leading axis.
+  """
+  config = job.config
+  if config['num_seeds'] == 1:
+    return job.parts['search']
+  return runs.replicate(
+    job.parts['search'], config['num_seeds'], config['seed_batch_size']
+  )
+
+
 def search(job: Job) -> Arch:
   """Run the search and export what it finds at every checkpoint.
 
@@ -66,10 +83,8 @@ def search(job: Job) -> Arch:
     loop.Diverged: if the training loss is not finite.
   """
   config, keys = job.config, _keys(job.config)
-  num_seeds, method = config['num_seeds'], job.parts['search']
-  if num_seeds > 1:
-    method = runs.replicate(method, num_seeds, config['seed_batch_size'])
-  best = jax.jit(method.best)
+  num_seeds, replicated = config['num_seeds'], method(job)
+  best = jax.jit(replicated.best)
 
   def found(state):
     archs = best(keys['best'], state)
@@ -87,12 +102,12 @@ def search(job: Job) -> Arch:
   folder.event(job.workdir, 'phase', phase='search')
   state = loop.loop(
     keys['search'],
-    method,
+    replicated,
     job.parts.get('batches'),
     config['num_steps'],
     job.workdir / 'search',
     _options(config),
-    _snapshot(job.parts, method, keys['search']),
+    _snapshot(job.parts, replicated, keys['search']),
     visit=visit,
   )
   visit(config['num_steps'], state)

@@ -38,6 +38,7 @@ SCALARS = {
   'checkpoint_every': (int, None),
   'keep_checkpoints': (int, 3),
   'tensorboard': (bool, False),
+  'max_bytes': (int, None),  # that an update of the search may take on a device
   'spec': (str, None),  # file of architectures to train, instead of a search
 }
 SECTIONS = (

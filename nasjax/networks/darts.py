@@ -12,10 +12,8 @@ from typing import Any
 
 import chex
 from flax import linen as nn
-import jax
 import jax.numpy as jnp
 
-from nasjax import choice
 from nasjax.networks import cell, heads, layers
 from nasjax.networks import operations as operations_lib
 from nasjax.spaces import genotypes
@@ -54,7 +52,8 @@ class Darts(nn.Module):
     operations: names of the K operations, in the order of the space.
     custom_operations: further names and their factories `(Site) -> module`.
     cells: for every layer the row of `arch['cells']` that it takes, where cells
-      share nothing (D-DARTS); None for the two kinds of cell.
+      have choices of their own (D-DARTS, costs of edges); None for the two
+      kinds of cell.
     operations_per_edge: how many choices every edge has, next to each other;
       their results add up.
   """
@@ -115,9 +114,8 @@ class Darts(nn.Module):
 
     Args:
       arch: `{'normal': ..., 'reduce': ...}`, choices of every edge of the two
-        kinds of cell, in any form. A leaf with one more axis in front, as long
-        as there are cells of its kind, has a row for each of them. With `cells`
-        `{'cells': ...}`, whose rows they name.
+        kinds of cell, in any form; with `cells` `{'cells': ...}`, whose rows
+        they name.
       x: images; with two reductions both sides at least 4 pixels (32 with the
         ImageNet stem).
       train: whether running statistics, if kept, are updated rather than used.
@@ -181,23 +179,10 @@ class Darts(nn.Module):
       )
 
   def _choices(self, arch, i):
-    """Return the choices of cell i: its own, where cells share none."""
-    if self.cells is not None:
-      return arch['cells'][self.cells[i]]
-    kind = self.kinds[i]
-    leaf, num_cells = arch[kind], self.kinds.count(kind)
-    if isinstance(leaf, tuple):
-      shared = not isinstance(leaf[0], tuple)
-    else:
-      rank = jax.tree.leaves(leaf)[0].ndim
-      shared = rank == 1 + choice.is_relaxed(leaf)
-    if shared:
-      return leaf
-    if len(leaf) != num_cells:
-      raise ValueError(
-        f'There are {num_cells} {kind} cells, got choices for {len(leaf)}.'
-      )
-    return leaf[self.kinds[:i].count(kind)]
+    """Return the choices of cell i."""
+    if self.cells is None:
+      return arch[self.kinds[i]]
+    return arch['cells'][self.cells[i]]
 
   def _stem(self, x, train):
     """Return the two inputs of the first cell, and whether the last reduces."""

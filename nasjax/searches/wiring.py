@@ -12,7 +12,6 @@ https://arxiv.org/abs/2009.01272. Its three patterns are read from the metrics:
 and so is the reason, the sign of `*_excess`, see `estimators.edge_costs`.
 """
 
-import collections
 from collections.abc import Callable
 import functools
 from typing import Any, NamedTuple
@@ -174,36 +173,38 @@ def costs(
     raise ValueError(
       f'The last cell takes {network.kinds[-1]!r}, not {kind!r}.'
     )
-  num_cells = collections.Counter(network.kinds)
+  of_kind = np.array(network.kinds) == kind
   unnormalised = _unnormalised(network)
+  untied = network.clone(cells=tuple(range(network.num_cells)))
 
   def loss(weights, arch, key, batch):
     del key
-    logits = network.apply({'params': weights}, arch, batch['image'])
+    logits = untied.apply({'params': weights}, arch, batch['image'])
     value = optax.losses.softmax_cross_entropy_with_integer_labels(
       logits, batch['label']
     )
     excess = losses.excess(logits, batch['label'])
     return jnp.mean(value), {'excess': jnp.mean(excess)}
 
-  measure = edge_costs.edge_costs(loss, num_cells)
-  left_out = edge_costs.leave_one_out(loss, num_cells)
+  measure = edge_costs.edge_costs(loss)
+  left_out = edge_costs.leave_one_out(loss)
 
   def of_sample(state, key):
     arch = distribution.sample(key, state.arch_params)
+    arch = edge_costs.untie(arch, network.kinds)
     found, metrics = lax.map(  # one program for all parts
       lambda batch: measure(state.weights, arch, None, batch),
       jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts.values()),
     )
-    of_cells = found[kind]  # [parts, cells, E, K]
-    summed = jnp.tensordot(of_cells[:, -1], 1 - unnormalised, 2)
+    last = found['cells'][:, -1]  # [parts, E, K]
+    summed = jnp.tensordot(last, 1 - unnormalised, 2)
     steered = jax.tree.map(lambda leaf: leaf[names.index(steering)], found)
     owed = left_out(state.weights, arch, None, parts[steering])
     return {
       **dict(zip([f'{name}_excess' for name in names], metrics['excess'])),
       **dict(zip([f'{name}_costs_excess' for name in names], summed)),
       f'{steering}_fidelity': edge_costs.fidelity(steered, owed),
-      **_of_edges('cost', steered[kind].sum((0, 2))),
+      **_of_edges('cost', steered['cells'][of_kind].sum((0, 2))),
     }
 
   def observe(key, state):

@@ -11,7 +11,8 @@ https://arxiv.org/abs/2109.05691:
   a differentiable search in S, of which networks compute k options alone
 
 A single architecture takes the memory of one option a decision, the descent
-that of k; `searches.memory` says what a k takes before anything runs.
+that of k. `searches.memory` says what a k takes, and refuses one that takes too
+much, before anything runs; so does `max_bytes` of a config.
 
 Deviations
   * Controller, rewards and rates of the paper are not at hand: here decisions
@@ -98,7 +99,9 @@ def radars(
     num_rounds: prunings, each to the same share of what is left.
     steps_per_round: updates of the policy before each.
     batch_size: architectures of one of them.
-    optimizer: of the policy, by default Adam with rate 0.1.
+    optimizer: of the policy, by default Adam with rate 0.1. With
+      `optax.set_to_zero()` scores change nothing and the pruning is random: the
+      control of what the policy is worth.
 
   Returns:
     The search, whose batches are those of `inner`.
@@ -111,7 +114,7 @@ def radars(
   """
   if min(num_rounds, steps_per_round) < 1:
     raise ValueError(f'No {num_rounds} rounds of {steps_per_round} steps.')
-  policy = categorical.categorical(space, init_scale=0.0)
+  policy = categorical.categorical(space)
   most = max(leaf.shape[-1] for leaf in jax.tree.leaves(space.mask))
   if not 1 <= num_options <= most:
     raise ValueError(f'num_options: from 1 to {most}, got {num_options}.')

@@ -117,7 +117,7 @@ def test_the_costs_of_a_node_are_its_share_of_the_loss():
 @pytest.fixture(name='measured', scope='module')
 def _measured():
   """Costs of the three cells under several mixtures, and L - H."""
-  measure = edge_costs.edge_costs(_loss(NETWORK), {'normal': 3})
+  measure = edge_costs.edge_costs(_loss(NETWORK.clone(cells=(0, 1, 2))))
   weights, batch = _weights(NETWORK), _batch()
   with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
     # The scale of what a norm sees does not matter, but for its epsilon.
@@ -128,6 +128,7 @@ def _measured():
     @jax.jit
     def run(alpha):
       arch = {'normal': jax.nn.softmax(alpha)}
+      arch = edge_costs.untie(arch, NETWORK.kinds)
       return measure(weights, arch, KEY, batch)
 
     alphas = 2 * jax.random.normal(jax.random.key(4), (3, 5, 4), jnp.float64)
@@ -142,53 +143,62 @@ def _totals(costs):
 def test_the_last_cell_costs_the_excess_of_the_loss(measured):
   """I2, with L and H computed apart."""
   for costs, metrics in measured:
-    found = _totals(costs['normal'])[-1]
+    found = _totals(costs['cells'])[-1]
     np.testing.assert_allclose(found, metrics['gap'], rtol=1e-8)
     np.testing.assert_allclose(metrics['excess'], metrics['gap'], rtol=1e-9)
     assert abs(found) > 0.05
     # The skip matters.
-    assert abs(costs['normal'][-1, 4, SKIP]) > 1e-3
+    assert abs(costs['cells'][-1, 4, SKIP]) > 1e-3
 
 
 def test_the_other_cells_cost_nothing(measured):
   """I3: the next cells look through norms."""
   for costs, metrics in measured:
-    scale = np.abs(costs['normal']).max()
-    assert np.all(np.abs(_totals(costs['normal'])[:-1]) < 1e-8 * scale)
-    assert np.abs(costs['normal'][:-1]).sum() > 0.1 * abs(metrics['gap'])
+    scale = np.abs(costs['cells']).max()
+    assert np.all(np.abs(_totals(costs['cells'])[:-1]) < 1e-8 * scale)
+    assert np.abs(costs['cells'][:-1]).sum() > 0.1 * abs(metrics['gap'])
 
 
 def test_none_costs_nothing(measured):
   for costs, _ in measured:
-    np.testing.assert_array_equal(costs['normal'][..., 0], 0)
+    np.testing.assert_array_equal(costs['cells'][..., 0], 0)
 
 
 def _linear(coefficients):
   def loss(weights, arch, key, batch):
-    return weights * batch * jnp.sum(coefficients * arch['op']), {'seen': batch}
+    value = jnp.sum(coefficients * arch['cells'])
+    return weights * batch * value, {'seen': batch}
 
   return loss
 
 
-def test_costs_without_credit_are_the_gradient_and_cells_have_their_own():
+def test_costs_without_credit_are_the_gradient_and_shared_ones_add_up():
   coefficients = jnp.arange(12.0).reshape(2, 2, 3)
   arch = {'op': jax.nn.softmax(jnp.arange(6.0).reshape(2, 3) % 4)}
-  arguments = (2.0, arch, KEY, 3.0)
+  untied = edge_costs.untie(arch, ('op', 'op'))
+  rest = (KEY, 3.0)
   loss = _linear(coefficients)
-  measure = functools.partial(edge_costs.edge_costs, loss, {'op': 2})
-  costs, metrics = measure(credit=False)(*arguments)
-  np.testing.assert_allclose(costs['op'], 6 * coefficients)
-  credit, _ = measure()(*arguments)
-  np.testing.assert_allclose(credit['op'], 6 * coefficients * arch['op'][None])
+  costs, metrics = edge_costs.edge_costs(loss, credit=False)(2.0, untied, *rest)
+  np.testing.assert_allclose(costs['cells'], 6 * coefficients)
+  credit, _ = edge_costs.edge_costs(loss)(2.0, untied, *rest)
+  expected = 6 * coefficients * arch['op'][None]
+  np.testing.assert_allclose(credit['cells'], expected)
   assert metrics['seen'] == 3
-  shared = lambda w, a, k, b: loss(w, edge_costs.untie(a, {'op': 2}), k, b)
-  added, _ = edge_costs.edge_costs(shared, credit=False)(*arguments)
+  shared = lambda w, a, k, b: loss(w, edge_costs.untie(a, ('op', 'op')), k, b)
+  added, _ = edge_costs.edge_costs(shared, credit=False)(2.0, arch, *rest)
   np.testing.assert_allclose(added['op'], 6 * coefficients.sum(0))
 
 
+def test_every_cell_gets_the_choices_of_its_kind():
+  kinds = ('normal', 'reduce', 'normal')
+  arch = {'normal': jnp.zeros(2), 'reduce': jnp.ones(2)}
+  rows = edge_costs.untie(arch, kinds)['cells']
+  np.testing.assert_array_equal(rows, [[0, 0], [1, 1], [0, 0]])
+
+
 def test_index_choices_have_no_costs():
-  arch = {'op': jnp.zeros(2, jnp.int32)}
-  with pytest.raises(ValueError, match=r'relaxed choices .* got int32\[2\]'):
+  arch = {'cells': jnp.zeros((1, 2), jnp.int32)}
+  with pytest.raises(ValueError, match=r'relaxed choices .* got int32\[1,2\]'):
     edge_costs.edge_costs(_linear(jnp.ones((2, 3))))(1.0, arch, KEY, 1.0)
 
 
@@ -200,28 +210,25 @@ def test_leaving_out_an_edge_equals_a_loop():
     value, metrics = _linear(coefficients)(weights, arch, key, batch)
     return jnp.tanh(0.05 * value + jnp.sum(arch['extra'])), metrics
 
-  arch = {
-    'op': jax.nn.softmax(jnp.arange(6.0).reshape(2, 3) % 4),
-    'extra': jnp.full((1, 3), 1 / 3),
-  }
-  left_out = edge_costs.leave_one_out(loss, {'op': 2, 'extra': 1}, none=1)
-  found = jax.jit(left_out)(2.0, arch, KEY, 3.0)
-  whole = edge_costs.untie(arch, {'op': 2, 'extra': 1})
+  row = jax.nn.softmax(jnp.arange(6.0).reshape(2, 3) % 4)
+  whole = {'cells': jnp.stack([row, row]), 'extra': jnp.full((1, 3), 1 / 3)}
+  left_out = edge_costs.leave_one_out(loss, none=1)
+  found = jax.jit(left_out)(2.0, whole, KEY, 3.0)
   value = loss(2.0, whole, KEY, 3.0)[0]
-  assert found['op'].shape == (2, 2) and found['extra'].shape == (1, 1)
+  assert found['cells'].shape == (2, 2) and found['extra'].shape == (1,)
   for i, e in itertools.product(range(2), repeat=2):
-    rows = whole['op'].at[i, e].set(jnp.array([0.0, 1.0, 0.0]))
-    expected = value - loss(2.0, whole | {'op': rows}, KEY, 3.0)[0]
-    np.testing.assert_allclose(found['op'][i, e], expected, atol=1e-6)
-  assert np.abs(found['op']).min() > 1e-4
+    rows = whole['cells'].at[i, e].set(jnp.array([0.0, 1.0, 0.0]))
+    expected = value - loss(2.0, whole | {'cells': rows}, KEY, 3.0)[0]
+    np.testing.assert_allclose(found['cells'][i, e], expected, atol=1e-6)
+  assert np.abs(found['cells']).min() > 1e-4
 
 
 def test_costs_are_faithful_where_the_loss_is_linear():
   coefficients = jnp.cos(jnp.arange(12.0)).reshape(2, 2, 3).at[..., 0].set(0)
-  arguments = (1.0, {'op': jnp.full((2, 3), 1 / 3)}, KEY, 1.0)
-  costs, _ = edge_costs.edge_costs(_linear(coefficients), {'op': 2})(*arguments)
-  owed = edge_costs.leave_one_out(_linear(coefficients), {'op': 2})(*arguments)
-  np.testing.assert_allclose(costs['op'].sum(-1), owed['op'], atol=1e-6)
+  arguments = (1.0, {'cells': jnp.full((2, 2, 3), 1 / 3)}, KEY, 1.0)
+  costs, _ = edge_costs.edge_costs(_linear(coefficients))(*arguments)
+  owed = edge_costs.leave_one_out(_linear(coefficients))(*arguments)
+  np.testing.assert_allclose(costs['cells'].sum(-1), owed['cells'], atol=1e-6)
   np.testing.assert_allclose(edge_costs.fidelity(costs, owed), 1, atol=1e-5)
   opposite = jax.tree.map(jnp.negative, owed)
   np.testing.assert_allclose(

@@ -200,6 +200,7 @@ class JobTest(parameterized.TestCase):
     (dict(evaluation=dict(name=f'{PARTS}:population')), 'evaluation.num_steps'),
     (dict(spec='/no/such.json'), 'no file /no/such.json'),
     (dict(describe=dict(params=3)), "config.describe: 'params'"),
+    (dict(max_bytes=10), 'config.max_bytes: An update .* the budget is 0.0 MB'),
   )
   def test_a_mistake_in_the_config_is_one_error_before_any_work(
     self, changes, message

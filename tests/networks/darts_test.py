@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nasjax import choice
 from nasjax.networks import darts
 from nasjax.spaces import categorical, darts_cell
 from tests.networks import forms
@@ -57,40 +56,6 @@ def test_cells_of_the_wiring_study_have_their_number_of_weights(
   num_weights, params = forms.num_weights(network, arch)
   assert num_weights == expected
   assert set(params['classifier']) == {'kernel'}
-
-
-def test_cells_can_have_choices_of_their_own():
-  network = darts.Darts(
-    channels=2,
-    num_cells=3,
-    num_nodes=1,
-    reduction_cells=(1,),
-    operations=('none', 'skip_connect', 'max_pool_3x3'),
-  )
-  same, other = {'normal': (2, 1), 'reduce': (1, 2)}, (1, 0)
-  x = forms.images(2, 4, 4)
-  arch = choice.index(same)
-  variables = jax.jit(network.init)(jax.random.key(0), arch, x)
-
-  @jax.jit
-  def logits(variables):
-    copies = {'normal': ((2, 1), (2, 1)), 'reduce': ((1, 2),)}
-    different = copies | {'normal': ((2, 1), other)}
-    relax = lambda arch: jax.tree.map(
-      lambda leaf: jax.nn.one_hot(leaf, 3), choice.index(arch)
-    )
-    archs = [copies, choice.index(copies), relax(copies)]
-    archs += [different, choice.index(different), relax(different)]
-    return [network.apply(variables, arch, x) for arch in [same, *archs]]
-
-  expected, *found = logits(variables)
-  for copy in found[:3]:
-    np.testing.assert_allclose(copy, expected, atol=1e-5)
-  for changed in found[4:]:
-    np.testing.assert_allclose(changed, found[3], atol=1e-5)
-  assert np.abs(found[3] - expected).max() > 1e-2
-  with pytest.raises(ValueError, match='2 normal cells, got choices for 3'):
-    network.apply(variables, same | {'normal': ((2, 1),) * 3}, x)
 
 
 @pytest.mark.slow
@@ -198,15 +163,16 @@ def test_cells_of_their_own_may_be_those_of_the_two_kinds():
   def logits(key):
     arch = {'normal': normal, 'reduce': reduce}
     variables = shared.init(key, arch, x)
-    rows = [reduce, reduce, normal], [reduce, last, normal]
+    rows = jnp.stack([reduce, reduce, normal])
+    forms_of_rows = rows, jax.nn.one_hot(rows, 3), ((2, 0), (2, 0), (1, 2))
     return [shared.apply(variables, arch, x)] + [
       separate.apply(variables, {'cells': cells}, x)
-      for cells in (*map(jnp.stack, rows), ((2, 0), (2, 0), (1, 2)))
+      for cells in (*forms_of_rows, rows.at[1].set(last))
     ]
 
-  expected, index, other, static = logits(jax.random.key(0))
-  np.testing.assert_allclose(index, expected, atol=1e-5)
-  np.testing.assert_allclose(static, expected, atol=1e-5)
+  expected, *same, other = logits(jax.random.key(0))
+  for found in same:
+    np.testing.assert_allclose(found, expected, atol=1e-5)
   assert np.abs(other - expected).max() > 1e-2
   with pytest.raises(ValueError, match=r'4 layers .* the 2 cells'):
     separate.init(jax.random.key(0), {'cells': jnp.zeros((2, 2), int)}, x)

@@ -88,6 +88,31 @@ def test_the_mean_update_is_the_gradient_of_the_expected_reward(entropy_weight):
   np.testing.assert_allclose(mean, expected, atol=1e-5)
 
 
+def test_a_baseline_changes_the_variance_of_updates_and_not_their_mean():
+  strategy = reinforce.reinforce(_policy(), _ASCENT, 1, 1.0, False)
+  p = np.array(list(_probabilities(_LOGITS).values()))
+  rewards = 5 + np.array(list(_REWARDS.values()), np.float32)
+
+  def updates(baseline):  # of every architecture; a decay of 1 keeps it
+    start = strategy.init(jax.random.key(0))._replace(average=baseline)
+
+    def change(arch, reward):
+      proposal = Proposal({'op': arch[None]}, jnp.ones(1))
+      state, _ = strategy.tell(jax.random.key(0), start, proposal, reward[None])
+      return state.params['op'] - start.params['op']
+
+    return np.asarray(jax.vmap(change)(jnp.asarray(_ALL), rewards))
+
+  without, with_mean = updates(jnp.zeros(())), updates(jnp.float32(p @ rewards))
+  means = [np.tensordot(p, found, 1) for found in (without, with_mean)]
+  np.testing.assert_allclose(means[1], means[0], atol=1e-5)
+  spread = [
+    np.tensordot(p, (found - means[0]) ** 2, 1).sum()
+    for found in (without, with_mean)
+  ]
+  assert spread[1] < 0.1 * spread[0]
+
+
 def _score(arch):
   """Returns grad log pi: one-hot choices less their probabilities."""
   p = np.exp(_LOGITS) / np.exp(_LOGITS).sum(1, keepdims=True)

@@ -9,9 +9,12 @@ import optax
 import pytest
 
 from nasjax import choice
+from nasjax.distributions import categorical as policies
+from nasjax.distributions import softmax
 from nasjax.estimators import combine
-from nasjax.searches import bilevel
+from nasjax.searches import bilevel, black_box, memory
 from nasjax.spaces import categorical
+from nasjax.strategies import reinforce
 from nasjax.systems import radars
 
 _SPACE = categorical.categorical({'op': (4, 6)})
@@ -87,13 +90,30 @@ def test_the_best_options_survive_far_more_often_than_by_chance():
 
 
 def test_the_likeliest_architecture_is_never_pruned():
-  state, _ = _run(_additive, 100, 20)
-  params = np.asarray(state.first.policy.params['op'])
-  kept = np.asarray(state.first.mask['op'])
-  likeliest = np.where(kept, params, -np.inf).max(-1)
-  # What went was less likely then, and has not been drawn since.
-  assert np.all(kept.any(-1))
-  assert np.all(np.isfinite(likeliest))
+  """Rounds of one update: at each the likeliest of S must be kept."""
+  search = _search(steps_per_round=1, num_rounds=4)
+  update, state = jax.jit(search.update), search.init(jax.random.key(0))
+  for t in range(4):
+    before = np.asarray(state.first.mask['op'])
+    state, _ = update(jax.random.fold_in(jax.random.key(1), t), state, _BATCH)
+    params = np.asarray(state.first.policy.params['op'])
+    likeliest = np.where(before, params, -np.inf).argmax(-1)
+    kept = np.asarray(state.first.mask['op'])
+    assert np.all(kept[np.arange(4), likeliest])
+    assert np.all(kept <= before) and kept.sum() < before.sum()
+
+
+def test_a_policy_that_does_not_learn_prunes_at_random():
+  search = _search(optimizer=optax.set_to_zero())
+
+  def mask(key):
+    step = lambda state, k: search.update(k, state, _BATCH)
+    keys = jax.random.split(key, 80)
+    return jax.lax.scan(step, search.init(key), keys)[0].first.mask['op']
+
+  masks = jax.jit(jax.vmap(mask))(jax.random.split(jax.random.key(0), 200))
+  # 800 draws of 2 of 6: four standard deviations are 0.067.
+  np.testing.assert_allclose(np.asarray(masks).mean((0, 1)), 1 / 3, atol=0.067)
 
 
 def test_a_pair_that_is_best_only_together_is_pruned():
@@ -128,3 +148,63 @@ def test_rounds_without_steps_are_a_value_error(sizes):
 def test_options_that_there_are_not_are_a_value_error(num_options):
   with pytest.raises(ValueError, match=f'from 1 to 6.*got {num_options}'):
     _search(num_options=num_options)
+
+
+def _deep(num_operations):
+  """A space, and `(weights, arch, x) -> f32[]`: layers with a choice each."""
+
+  def loss(weights, arch, x):
+    branches = [
+      lambda w, x, k=k: jnp.tanh(x @ w[k]) for k in range(num_operations)
+    ]
+    for w, chosen in zip(weights, arch['op']):
+      x = choice.switch(chosen, branches, w, x)
+    return jnp.mean(x**2)
+
+  return categorical.categorical({'op': (3, num_operations)}), loss
+
+
+def _of_layers(num_operations, num_options=None):
+  """RADARS whose rewards are trainings; descent alone without num_options."""
+  space, loss = _deep(num_operations)
+  weights = jnp.ones((3, num_operations, 16, 16))
+
+  def reward(key, arch):
+    x = jax.random.normal(key, (4096, 16))
+    trained = weights - jax.grad(loss)(weights, arch, x)
+    return -loss(trained, arch, x)
+
+  def inner(relaxation):
+    return bilevel.bilevel(
+      lambda weights, arch, key, x: (loss(weights, arch, x), {}),
+      lambda key: weights,
+      relaxation(space),
+      weight_optimizer=optax.sgd(0.1),
+      arch_optimizer=optax.adam(0.1),
+    )
+
+  if num_options is None:
+    return inner(softmax.softmax), reward
+  estimator = combine.stateless(reward)
+  return radars.radars(space, estimator, inner, num_options), reward
+
+
+def test_radars_fits_where_descent_in_the_whole_space_is_refused():
+  batch = dict.fromkeys(('train', 'valid'), jnp.zeros((4096, 16)))
+  whole, few = _of_layers(8)[0], _of_layers(8, 2)[0]
+  budget = int(0.7 * memory.peak_bytes(whole, batch))
+  assert memory.check(few, batch, budget) is few
+  with pytest.raises(ValueError, match='takes .* MB, the budget is'):
+    memory.check(whole, batch, budget)
+
+
+def test_a_single_path_takes_the_same_however_many_options_there_are():
+  def peak(num_operations):
+    space, _ = _deep(num_operations)
+    policy = reinforce.reinforce(policies.categorical(space), batch_size=2)
+    reward = combine.stateless(_of_layers(num_operations)[1])
+    return memory.peak_bytes(black_box.black_box(policy, reward), None)
+
+  peaks = [peak(n) for n in (2, 8)]
+  np.testing.assert_allclose(peaks[1], peaks[0], rtol=0.1)
+  assert peaks[0] > 3 * 4096 * 16 * 4
