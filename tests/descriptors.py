@@ -103,6 +103,7 @@ from nasjax.systems import (
   fair_darts,
   gdas,
   latency_darts,
+  mnasnet,
   naswot,
   p_darts,
   pc_darts,
@@ -505,6 +506,13 @@ def _renas():
   return renas.renas(TINY, model, 2, 2, 6)
 
 
+def _mnasnet():
+  cost = combine.stateless(lambda key, arch: 1.0 + arch['kernel'].sum())
+  return mnasnet.mnasnet(
+    TINY, _product(), cost, 2.0, combine.HARD, mnasnet.policy(TINY, 2, 4)
+  )
+
+
 def _first_feature() -> Estimator:
   return combine.stateless(lambda key, arch: TINY.encode(arch)[0])
 
@@ -748,6 +756,7 @@ SEARCHES = (
     lambda: bananas_system.bananas(_first_feature(), _bananas()),
     TINY,
   ),
+  Row('mnasnet', _mnasnet, TINY),
   Row(
     'ctnas',
     lambda: ctnas_system.ctnas(_first_feature(), _ctnas(), archive_size=2),
