@@ -508,9 +508,8 @@ def _renas():
 
 def _mnasnet():
   cost = combine.stateless(lambda key, arch: 1.0 + arch['kernel'].sum())
-  return mnasnet.mnasnet(
-    TINY, _product(), cost, 2.0, combine.HARD, mnasnet.policy(TINY, 2, 4)
-  )
+  strategy = ppo.ppo(controller.controller(TINY, 4, 1), batch_size=2)
+  return mnasnet.mnasnet(TINY, _product(), cost, 2.0, combine.HARD, strategy)
 
 
 def _first_feature() -> Estimator:

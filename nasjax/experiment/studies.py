@@ -15,7 +15,9 @@ Sections of a config, built in this order, each from those before it:
   cost        `(arch, fidelity) -> f32[]`, seconds of the simulated clock
   columns     `f32[N]` by name, reported for the best by the signal
   strategies  by name
-  settings    by strategy: numbers of seeds and the like that are its own
+  settings    by strategy: numbers of seeds and the like that are its own, and
+              `sees`, the column that it sees in place of the signal
+  picks, fronts  what else is reported of the queries, see `study_columns`
   budgets     numbers of queries, and
   times       seconds on the simulated clock, at which results are reported
 
@@ -93,11 +95,16 @@ def _program(job, name):
   """`(keys [C]) -> Ledger` of a chunk of seeds of a strategy, jitted."""
   parts, own = job.parts, study_settings.own(job.config, name)
 
+  estimator = parts['estimator']
+  if own['sees'] is not None:
+    seen = parts['columns'][own['sees']]
+    estimator = tabular.tabular(parts['index_of'], seen)
+
   def spend(key):
     return queries.spend(
       key,
       parts['strategies'][name],
-      parts['estimator'],
+      estimator,
       parts['index_of'],
       parts['num_rows'],
       job.config['num_queries'],

@@ -21,47 +21,12 @@ Deviations
 """
 
 import jax
-import optax
 
 from nasjax.distributions import controller
 from nasjax.estimators import combine
 from nasjax.searches import black_box
 from nasjax.strategies import ppo
 from nasjax.types import Estimator, Search, Space, Strategy
-
-
-def policy(
-  space: Space,
-  batch_size: int = 32,
-  features: int = 100,
-  learning_rate: float = 3.5e-4,
-  num_epochs: int = 4,
-  entropy_weight: float = 0.0,
-) -> Strategy:
-  """Return the controller of one layer and its PPO.
-
-  Args:
-    space: a space of independent choices.
-    batch_size: B, architectures of an update.
-    features: width of the LSTM.
-    learning_rate: of Adam, after the norm of the gradient is clipped to 1. The
-      default is for thousands of samples.
-    num_epochs: of PPO.
-    entropy_weight: in units of reward per nat.
-
-  Returns:
-    The strategy.
-
-  Raises:
-    ValueError: if a size is not positive.
-  """
-  return ppo.ppo(
-    controller.controller(space, features, num_layers=1),
-    optax.chain(optax.clip_by_global_norm(1.0), optax.adam(learning_rate)),
-    batch_size,
-    num_epochs,
-    entropy_weight=entropy_weight,
-  )
 
 
 def mnasnet(
@@ -83,8 +48,9 @@ def mnasnet(
     target: T, in the unit of the latency.
     w: exponent of the latency, or a pair, those below and above the target:
       `combine.SOFT` or `combine.HARD`.
-    strategy: what proposes architectures, by default `policy(space)`; any other
-      works on the same reward.
+    strategy: what proposes architectures; by default the defaults of `ppo` on a
+      controller of one layer of 100, which are for thousands of samples. Any
+      other works on the same reward.
     batch_size: architectures scored at once, see `batching.map_archs`.
     archive_size: architectures kept.
 
@@ -101,5 +67,7 @@ def mnasnet(
   if not isinstance(target, jax.core.Tracer) and target <= 0:
     raise ValueError(f'A target latency must be positive, got {target}.')
   reward = combine.weighted_product(accuracy, latency, target, w)
-  strategy = policy(space) if strategy is None else strategy
+  if strategy is None:
+    policy = controller.controller(space, features=100, num_layers=1)
+    strategy = ppo.ppo(policy)
   return black_box.black_box(strategy, reward, batch_size, archive_size)

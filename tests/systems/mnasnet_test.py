@@ -10,6 +10,7 @@ from nasjax import expressions
 from nasjax.data import digits_table, latency
 from nasjax.data import tabular as tables
 from nasjax.distributions import categorical as categorical_policy
+from nasjax.distributions import controller
 from nasjax.estimators import combine, tabular
 from nasjax.searches import run
 from nasjax.spaces import categorical, nasbench201
@@ -88,7 +89,8 @@ def test_the_recurrent_policy_learns_where_the_reward_is():
   """A bandit: one choice of the first edge is worth one, the others nothing."""
   first = combine.stateless(lambda key, arch: jnp.float32(arch['op'][0] == 2))
   cost = combine.stateless(lambda key, arch: jnp.float32(1.0))
-  strategy = mnasnet.policy(_SPACE, 16, 8, learning_rate=0.03)
+  policy = controller.controller(_SPACE, 8, num_layers=1)
+  strategy = ppo.ppo(policy, optax.adam(0.03), batch_size=16)
   search = mnasnet.mnasnet(_SPACE, first, cost, 1.0, strategy=strategy)
   _, metrics = jax.jit(lambda key: run.run(key, search, None, 60))(
     jax.random.key(1)
