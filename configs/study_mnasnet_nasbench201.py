@@ -22,8 +22,8 @@ Needs `nb201_table.npz` and `nb201_latency.npz` under `$NASJAX_DATA_DIR`.
 
 Options come after a colon, separated by commas:
 
-  quick    the table of digits that comes with nasjax, with millions of weights
-           as latency; 20 seeds, 60 queries
+  quick    the table of digits that comes with nasjax, with thousands of
+           weights as latency; 20 seeds, 60 queries
   device   of DEVICES (default pixel3)
   seeds    of each strategy (default 100)
   queries  of each seed (default 500)
@@ -54,7 +54,17 @@ LEAST_OF_DIGITS = {'valid': 60.0, 'test': 60.0}
 _OWN = 'configs.study_mnasnet_nasbench201'
 
 
-def _ppo(policy: str, learning_rate: float, **settings) -> dict:
+def ppo(policy: str, learning_rate: float, **settings) -> dict:
+  """Return the section of PPO with a policy, ten architectures an update.
+
+  Args:
+    policy: name of the factory of a distribution.
+    learning_rate: of Adam.
+    **settings: of the distribution.
+
+  Returns:
+    The section.
+  """
   return dict(
     name='strategies.ppo.ppo',
     distribution=dict(name=policy, **settings),
@@ -70,8 +80,8 @@ _STRATEGIES = {
     population=20,
     tournament=5,
   ),
-  'ppo': _ppo('distributions.categorical.categorical', 0.05),
-  'ppo_lstm': _ppo(
+  'ppo': ppo('distributions.categorical.categorical', 0.05),
+  'ppo_lstm': ppo(
     'distributions.controller.controller', 0.01, features=32, num_layers=1
   ),
 }
@@ -196,6 +206,31 @@ def _reported(target, most, least_of) -> dict:
   )
 
 
+def table(device: str | None, target: float) -> dict:
+  """Return the sections of a table.
+
+  Args:
+    device: of DEVICES, or None for the table of digits.
+    target: T.
+
+  Returns:
+    The sections 'data', 'space' and 'index_of'.
+  """
+  space = dict(name='spaces.nasbench201.nasbench201')
+  if device is None:
+    numbers = dict(name='spaces.categorical.numbering', mask='@data.mask')
+    return dict(
+      data=dict(name=f'{_OWN}:of_digits', target=target),
+      space=dict(space, mask='@data.mask'),
+      index_of=numbers,
+    )
+  return dict(
+    data=dict(name=f'{_OWN}:of_nasbench201', device=device, target=target),
+    space=space,
+    index_of=dict(function='spaces.nasbench201.cell_index'),
+  )
+
+
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Return the config.
 
@@ -217,22 +252,11 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   strategies, own = _strategies()
   if options['quick']:
     (target, most), least_of = DIGITS, LEAST_OF_DIGITS
-    table = dict(
-      data=dict(name=f'{_OWN}:of_digits', target=target),
-      space=dict(name='spaces.nasbench201.nasbench201', mask='@data.mask'),
-      index_of=dict(name='spaces.categorical.numbering', mask='@data.mask'),
-    )
     few = ('random_search', 'nsga2', 'evolution_soft', 'ppo_hard')
     strategies = {name: strategies[name] for name in few}
     own = {name: own[name] for name in few if name in own}
   else:
     (target, most), least_of = DEVICES[options['device']], LEAST
-    data = dict(name=f'{_OWN}:of_nasbench201', device=options['device'])
-    table = dict(
-      data=data | dict(target=target),
-      space=dict(name='spaces.nasbench201.nasbench201'),
-      index_of=dict(function='spaces.nasbench201.cell_index'),
-    )
   budgets = (20, 60, 100, 200, 500, 1000)
   return ml_collections.ConfigDict(
     dict(
@@ -248,7 +272,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       },
       strategies=strategies,
       settings=own,
-      **table,
+      **table(None if options['quick'] else options['device'], target),
       **_reported(target, most, least_of),
     )
   )

@@ -153,6 +153,32 @@ def weighted_product(
   )
 
 
+def adjust(
+  estimator: Estimator,
+  change: Callable[[Key, Arch, jax.Array], jax.Array],
+) -> Estimator:
+  """Return the estimator whose scores are changed after the event.
+
+  Args:
+    estimator: the score.
+    change: `(key, arch, score) -> f32[]`; the key is that of the score.
+
+  Returns:
+    The estimator; its state, keys and fidelities are those of the score.
+  """
+
+  def score_at(key, state, arch, fidelity=1.0):
+    value = estimator.score(key, state, arch, fidelity=fidelity)
+    return change(key, arch, value)
+
+  def score_in_full(key, state, arch):
+    return change(key, arch, estimator.score(key, state, arch))
+
+  return estimator._replace(
+    score=score_at if takes_fidelity(estimator.score) else score_in_full
+  )
+
+
 def constrained(
   estimator: Estimator,
   where: str,
@@ -193,16 +219,7 @@ def constrained(
         values[name] = column(arch)
     return condition.holds(values)
 
-  def score(key, state, arch, **fidelity):
-    value = estimator.score(key, state, arch, **fidelity)
-    return jnp.where(holds(key, arch), value, -jnp.inf)
-
-  def score_at(key, state, arch, fidelity=1.0):
-    return score(key, state, arch, fidelity=fidelity)
-
-  def score_in_full(key, state, arch):
-    return score(key, state, arch)
-
-  return estimator._replace(
-    score=score_at if takes_fidelity(estimator.score) else score_in_full
+  return adjust(
+    estimator,
+    lambda key, arch, value: jnp.where(holds(key, arch), value, -jnp.inf),
   )

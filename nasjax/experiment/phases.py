@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nasjax.experiment import build, export, folder, loop, metrics, settings
+from nasjax.experiment import (
+  build,
+  export,
+  feasible,
+  folder,
+  loop,
+  metrics,
+  settings,
+)
 from nasjax.searches import run as runs
 from nasjax.types import Arch, Search
 
@@ -68,12 +76,16 @@ def search(job: Job) -> Arch:
   if num_seeds > 1:
     method = runs.replicate(method, num_seeds, config['seed_batch_size'])
   best = jax.jit(method.best)
+  restrict = lambda *found: found
+  if config['where'] is not None:
+    holds = feasible.condition(config['where'], job.parts['describe'])
+    restrict = jax.jit(lambda *found: feasible.restrict(holds, *found))
 
   def found(state):
     archs = best(keys['best'], state)
-    if num_seeds > 1:
-      return archs, state
-    return jax.tree.map(lambda x: x[None], (archs, state))
+    if num_seeds == 1:
+      archs, state = jax.tree.map(lambda x: x[None], (archs, state))
+    return restrict(archs, state)
 
   def visit(step, state):
     del step

@@ -20,6 +20,7 @@ it, by name. Only `search` is required.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nasjax import expressions
 from nasjax.experiment import build, names
 
 # name: (type, default or None where it is required or depends on num_steps)
@@ -36,6 +37,7 @@ SCALARS = {
   'checkpoint_every': (int, None),
   'keep_checkpoints': (int, 3),
   'tensorboard': (bool, False),
+  'where': (str, None),  # condition on config.describe, see `feasible`
   'spec': (str, None),  # file of architectures to train, instead of a search
 }
 SECTIONS = (
@@ -183,4 +185,11 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     raise ValueError(
       'Random architectures and an evaluation need config.space.'
     )
+  if resolved['where'] is not None:
+    try:
+      expressions.parse(resolved['where'], sections.get('describe', {}))
+    except ValueError as error:
+      raise ValueError(
+        f'config.where, on the columns of config.describe: {error}'
+      ) from None
   return resolved | sections
