@@ -25,6 +25,7 @@ Options come after a colon, separated by commas:
   quick    the table of digits that comes with nasjax, with thousands of
            weights as latency; 20 seeds, 60 queries
   device   of DEVICES (default pixel3)
+  lstm     with the recurrent policy too, which takes most of the time
   seeds    of each strategy (default 100)
   queries  of each seed (default 500)
 """
@@ -172,7 +173,7 @@ def two_objectives(
   return strategy._replace(tell=tell)
 
 
-def _strategies() -> tuple[dict, dict]:
+def _strategies(recurrent: bool) -> tuple[dict, dict]:
   """Return all strategies, and their settings."""
   strategies = {
     'random_search': dict(
@@ -187,6 +188,8 @@ def _strategies() -> tuple[dict, dict]:
   }
   own = {'nsga2': dict(count_duplicates=True)}
   for name, seen in _SEEN.items():
+    if name == 'ppo_lstm' and not recurrent:
+      continue
     for which in seen:
       strategies[f'{name}_{which}'] = _STRATEGIES[name]
       own[f'{name}_{which}'] = dict(count_duplicates=True, sees=which)
@@ -245,11 +248,11 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """
   options = parse(
     arg,
-    {'device': 'pixel3', 'seeds': 100, 'queries': 500},
+    {'device': 'pixel3', 'lstm': False, 'seeds': 100, 'queries': 500},
     {'seeds': 20, 'queries': 60},
     {'device': tuple(DEVICES)},
   )
-  strategies, own = _strategies()
+  strategies, own = _strategies(options['lstm'])
   if options['quick']:
     (target, most), least_of = DIGITS, LEAST_OF_DIGITS
     few = ('random_search', 'nsga2', 'evolution_soft', 'ppo_hard')

@@ -85,6 +85,7 @@ from nasjax.strategies import (
   nsga2,
   ppo,
   predicted,
+  q_learning,
   random_search,
   reinforce,
   renas,
@@ -103,6 +104,7 @@ from nasjax.systems import (
   fair_darts,
   gdas,
   latency_darts,
+  irlas,
   mnasnet,
   naswot,
   p_darts,
@@ -506,6 +508,12 @@ def _renas():
   return renas.renas(TINY, model, 2, 2, 6)
 
 
+def _q_learning():
+  return q_learning.q_learning(
+    TINY, 2, learning_rate=0.5, capacity=4, num_replays=2, num_iterations=3
+  )
+
+
 def _mnasnet():
   cost = combine.stateless(lambda key, arch: 1.0 + arch['kernel'].sum())
   strategy = ppo.ppo(controller.controller(TINY, 4, 1), batch_size=2)
@@ -705,6 +713,7 @@ STRATEGIES = (
     ),
     TINY,
   ),
+  Row('q_learning', _q_learning, TINY),
   Row('nao', _nao, TINY),
   Row('seminas', _seminas, TINY),
   Row('renas', _renas, TINY),
@@ -756,6 +765,14 @@ SEARCHES = (
     TINY,
   ),
   Row('mnasnet', _mnasnet, TINY),
+  Row(
+    'irlas',
+    lambda: irlas.irlas(
+      _learned(), lambda arch: jnp.sin(TINY.encode(arch)).sum(), _q_learning()
+    ),
+    TINY,
+    batch=jnp.float32(1),
+  ),
   Row(
     'ctnas',
     lambda: ctnas_system.ctnas(_first_feature(), _ctnas(), archive_size=2),

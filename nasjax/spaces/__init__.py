@@ -24,6 +24,7 @@ from nasjax.spaces import (
   separate_cells,
   sequences,
   tensors,
+  topology,
   wiring,
 )
 
@@ -51,5 +52,6 @@ __all__ = (
   'separate_cells',
   'sequences',
   'tensors',
+  'topology',
   'wiring',
 )
