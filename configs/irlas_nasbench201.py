@@ -4,8 +4,8 @@ M. Guo et al., IRLAS: Inverse Reinforcement Learning for Architecture Search,
 CVPR 2019, our reconstruction: the expert is a residual block, the reward the
 validation accuracy after 12 epochs, as a fraction, and lambda times the mirror
 stimuli function. The test accuracy after 200 epochs and the latency of a
-Pixel 3 are only reported. `configs/study_irlas_nasbench201.py` compares lambdas.
-Needs `nb201_table.npz` and `nb201_latency.npz` under `$NASJAX_DATA_DIR`.
+Pixel 3 are only reported. Needs `nb201_table.npz` and `nb201_latency.npz` under
+`$NASJAX_DATA_DIR`. `configs/study_irlas_nasbench201.py` compares lambdas.
 
   python -m experiments.search --config=configs/irlas_nasbench201.py \
       --workdir=runs/irlas
