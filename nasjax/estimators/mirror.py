@@ -66,7 +66,7 @@ def apprenticeship(
   expert: jax.Array,
   random: jax.Array,
   respond: Respond,
-  num_rounds: int = 10,
+  num_rounds: int = 20,
 ) -> Mirror:
   """Learn the reward under which policies do as an expert does.
 
@@ -112,7 +112,7 @@ def learn(
   strategy: Strategy,
   features: Features,
   expert: Arch,
-  num_rounds: int = 10,
+  num_rounds: int = 20,
   num_steps: int = 100,
   num_random: int = 256,
   seed: int = 0,
