@@ -25,9 +25,7 @@ def _state(values):
   archs = {'op': jnp.arange(3)[:, None]}
   found = [archive.keep_best(state, archs, jnp.array(v)) for v in values]
   found = jax.tree.map(lambda *x: jnp.stack(x), *found)
-  return type(
-    'State', (), {'found': found, '_replace': lambda s, found: found}
-  )()
+  return _State(found)
 
 
 def test_the_best_that_fulfils_the_condition_is_found():
