@@ -88,6 +88,7 @@ from nasjax.strategies import (
   nsga2,
   ppo,
   predicted,
+  q_learning,
   random_search,
   reinforce,
   renas,
@@ -106,7 +107,9 @@ from nasjax.systems import (
   drnas,
   fair_darts,
   gdas,
+  irlas,
   latency_darts,
+  mnasnet,
   naswot,
   p_darts,
   pc_darts,
@@ -544,6 +547,18 @@ def _renas():
   return renas.renas(TINY, model, 2, 2, 6)
 
 
+def _q_learning():
+  return q_learning.q_learning(
+    TINY, 2, learning_rate=0.5, capacity=4, num_replays=2, num_iterations=3
+  )
+
+
+def _mnasnet():
+  cost = combine.stateless(lambda key, arch: 1.0 + arch['kernel'].sum())
+  strategy = ppo.ppo(controller.controller(TINY, 4, 1), batch_size=2)
+  return mnasnet.mnasnet(TINY, _product(), cost, 2.0, combine.HARD, strategy)
+
+
 def _first_feature() -> Estimator:
   return combine.stateless(lambda key, arch: TINY.encode(arch)[0])
 
@@ -739,6 +754,7 @@ STRATEGIES = (
     ),
     TINY,
   ),
+  Row('q_learning', _q_learning, TINY),
   Row('nao', _nao, TINY),
   Row('seminas', _seminas, TINY),
   Row('renas', _renas, TINY),
@@ -798,6 +814,15 @@ SEARCHES = (
     'bananas',
     lambda: bananas_system.bananas(_first_feature(), _bananas()),
     TINY,
+  ),
+  Row('mnasnet', _mnasnet, TINY),
+  Row(
+    'irlas',
+    lambda: irlas.irlas(
+      _learned(), lambda arch: jnp.sin(TINY.encode(arch)).sum(), _q_learning()
+    ),
+    TINY,
+    batch=jnp.float32(1),
   ),
   Row(
     'ctnas',

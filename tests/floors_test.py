@@ -11,6 +11,7 @@ _ROOT = pathlib.Path(__file__).parents[1]
 _FLOORS = {
   'types': 0,
   'choice': 0,
+  'expressions': 0,
   'archive': 0,
   'batching': 0,
   'pareto': 0,

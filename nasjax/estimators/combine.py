@@ -10,7 +10,12 @@ import inspect
 import jax
 import jax.numpy as jnp
 
+from nasjax import expressions
 from nasjax.types import Arch, Estimator, Key
+
+# Exponents of `weighted_product` below and above the target, as in the paper.
+SOFT = -0.07
+HARD = (0.0, -1.0)
 
 
 def takes_fidelity(score: Callable[..., jax.Array]) -> bool:
@@ -94,21 +99,48 @@ def combine(fn: Callable[..., jax.Array], *estimators: Estimator) -> Estimator:
   return Estimator(init, update, score)
 
 
+def weigh(
+  accuracy: jax.Array,
+  latency: jax.Array,
+  target: float,
+  w: float | tuple[float, float] = SOFT,
+) -> jax.Array:
+  """Return accuracies weighted by latencies: `ACC (LAT / T)^w`.
+
+  Args:
+    accuracy: positive numbers, of any shape.
+    latency: of the same shape, in the unit of the target.
+    target: T. With a single `w` it scales all products alike: it changes
+      neither their order nor which of them is best.
+    w: the exponent; or a pair, the exponents below and above the target. `HARD`
+      is the hard constraint of the paper, and yet one that may be exceeded: one
+      per cent of latency costs one per cent of accuracy.
+
+  Returns:
+    Array of the same shape.
+
+  References:
+    Tan et al., MnasNet, 2019, equations 2 and 3.
+  """
+  below, above = w if isinstance(w, tuple | list) else (w, w)
+  ratio = latency / target
+  return accuracy * ratio ** jnp.where(ratio <= 1, below, above)
+
+
 def weighted_product(
   accuracy: Estimator,
   latency: Estimator,
   target: float,
-  w: float | tuple[float, float] = -0.07,
+  w: float | tuple[float, float] = SOFT,
 ) -> Estimator:
-  """Return accuracy weighted by latency: `ACC (LAT / T)^w`.
+  """Return the estimator of accuracy weighted by latency, see `weigh`.
 
   Args:
     accuracy: estimator of the accuracy, positive.
     latency: estimator of the latency, in the unit of the target. Its score is
       the cost itself, not its negative.
-    target: T. With a single `w` it only scales the product.
-    w: the exponent; or a pair, the exponents below and above the target:
-      `(0, -1)` is the hard constraint of the paper.
+    target: T.
+    w: the exponent, or a pair of them.
 
   Returns:
     The estimator.
@@ -116,10 +148,78 @@ def weighted_product(
   References:
     Tan et al., MnasNet, 2019, equations 2 and 3.
   """
-  below, above = w if isinstance(w, tuple) else (w, w)
+  return combine(
+    lambda score, cost: weigh(score, cost, target, w), accuracy, latency
+  )
 
-  def product(accuracy_score, latency_score):
-    ratio = latency_score / target
-    return accuracy_score * ratio ** jnp.where(ratio <= 1, below, above)
 
-  return combine(product, accuracy, latency)
+def adjust(
+  estimator: Estimator,
+  change: Callable[[Key, Arch, jax.Array], jax.Array],
+) -> Estimator:
+  """Return the estimator whose scores are changed after the event.
+
+  Args:
+    estimator: the score.
+    change: `(key, arch, score) -> f32[]`; the key is that of the score.
+
+  Returns:
+    The estimator; its state, keys and fidelities are those of the score.
+  """
+
+  def score_at(key, state, arch, fidelity=1.0):
+    value = estimator.score(key, state, arch, fidelity=fidelity)
+    return change(key, arch, value)
+
+  def score_in_full(key, state, arch):
+    return change(key, arch, estimator.score(key, state, arch))
+
+  return estimator._replace(
+    score=score_at if takes_fidelity(estimator.score) else score_in_full
+  )
+
+
+def constrained(
+  estimator: Estimator,
+  where: str,
+  **columns: Estimator | Callable[[Arch], jax.Array],
+) -> Estimator:
+  """Return the estimator to which what breaks a condition has failed.
+
+  A score is kept where the condition holds and is -inf elsewhere, which never
+  wins. Nothing is saved: the estimator is asked for every architecture.
+
+  Example:
+    >>> from nasjax.spaces import nasbench201
+    >>> accuracy = stateless(lambda key, arch: jnp.float32(0.9))
+    >>> small = constrained(
+    ...   accuracy, 'params < 5e5', params=nasbench201.num_params
+    ... )
+
+  Args:
+    estimator: the score.
+    where: the condition on the columns, see `expressions.parse`.
+    **columns: `(arch) -> f32[]` by name, or estimators without training.
+
+  Returns:
+    The estimator; its state is that of the score.
+
+  Raises:
+    ValueError: if the text is no condition, or names no column that is given.
+  """
+  condition = expressions.parse(where, columns)
+
+  def holds(key, arch):
+    values = {}
+    for name in condition.names:
+      column = columns[name]
+      if isinstance(column, Estimator):
+        values[name] = column.score(key, column.init(key), arch)
+      else:
+        values[name] = column(arch)
+    return condition.holds(values)
+
+  return adjust(
+    estimator,
+    lambda key, arch, value: jnp.where(holds(key, arch), value, -jnp.inf),
+  )

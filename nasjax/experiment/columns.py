@@ -1,21 +1,12 @@
 """Columns of the results table that are not those of an evaluation."""
 
-import jax
 import numpy as np
 
 from nasjax import batching
-from nasjax.experiment import export, metrics, phases
-from nasjax.types import Arch, Estimator
+from nasjax.experiment import export, feasible, metrics, phases
+from nasjax.types import Arch
 
 Row = metrics.Row
-
-
-def _column(described):
-  """The function `(arch) -> f32[]` of an entry of config.describe."""
-  if not isinstance(described, Estimator):
-    return described
-  key = jax.random.key(0)
-  return lambda arch: described.score(key, described.init(key), arch)
 
 
 def describe(job: phases.Job, archs: Arch, rows: list[Row]) -> list[Row]:
@@ -27,19 +18,24 @@ def describe(job: phases.Job, archs: Arch, rows: list[Row]) -> list[Row]:
     rows: B dicts.
 
   Returns:
-    B dicts.
+    B dicts; with config.where also 'feasible', 1 where it holds, else 0.
 
   Raises:
     ValueError: if a column is not one number an architecture.
   """
   columns = {}
-  for name, described in job.parts.get('describe', {}).items():
-    columns[name] = np.asarray(batching.map_archs(_column(described), archs))
+  described = job.parts.get('describe', {})
+  for name, part in described.items():
+    columns[name] = np.asarray(batching.map_archs(feasible.column(part), archs))
     if columns[name].shape != (len(rows),):
       raise ValueError(
         f'config.describe.{name} must give one number an architecture, got '
         f'shape {columns[name].shape[1:]}.'
       )
+  if job.config['where'] is not None:
+    holds = feasible.condition(job.config['where'], described)
+    fulfils = np.asarray(batching.map_archs(holds, archs))
+    columns['feasible'] = fulfils.astype(np.float32)
   return [
     row
     | {name: values[i] for name, values in columns.items()}

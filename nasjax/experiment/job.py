@@ -24,6 +24,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from nasjax import archive
 from nasjax.experiment import (
   build,
   columns,
@@ -57,7 +58,13 @@ def _trace(job):
   key = jax.random.key(0)
   name = 'search'
   try:
-    jax.eval_shape(job.parts['search'].init, key)
+    state = jax.eval_shape(job.parts['search'].init, key)
+    store = getattr(state, 'found', None)
+    if job.config['where'] and not isinstance(store, archive.Archive):
+      raise ValueError(
+        'config.where chooses from an archive of what was found, and this '
+        'search keeps none.'
+      )
     if 'evaluation' in job.config:
       name = 'evaluation'
       section = job.config['evaluation']

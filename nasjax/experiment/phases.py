@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax.experiment import build, export, folder, loop, metrics, settings
+from nasjax.experiment import (
+  build,
+  export,
+  feasible,
+  folder,
+  loop,
+  metrics,
+  settings,
+)
 from nasjax.searches import run as runs
 from nasjax.types import Arch, Search
 
@@ -85,12 +93,13 @@ def search(job: Job) -> Arch:
   config, keys = job.config, _keys(job.config)
   num_seeds, replicated = config['num_seeds'], method(job)
   best = jax.jit(replicated.best)
+  restrict = feasible.restriction(config['where'], job.parts.get('describe'))
 
   def found(state):
     archs = best(keys['best'], state)
-    if num_seeds > 1:
-      return archs, state
-    return jax.tree.map(lambda x: x[None], (archs, state))
+    if num_seeds == 1:
+      archs, state = jax.tree.map(lambda x: x[None], (archs, state))
+    return restrict(archs, state)
 
   def visit(step, state):
     del step
@@ -212,14 +221,12 @@ def evaluate(
     directory,
     _options(job.config, checkpoint_every=None, eval_every=None),
   )
-  last = metrics.read(directory / 'metrics.jsonl', last=1)[-1]
-  numbers = (
-    metrics.per_row(last, len(rows))
+  measured = (
+    metrics.read(directory / 'metrics.jsonl', last=1)[-1]
     if final is None
-    else metrics.per_row(
-      jax.device_get(jax.jit(final)(keys['final'], state)), len(rows)
-    )
+    else jax.device_get(jax.jit(final)(keys['final'], state))
   )
+  numbers = metrics.per_row(measured, len(rows))
   return [
     row | {key: value[i] for key, value in numbers.items()}
     for i, row in enumerate(rows)
@@ -236,8 +243,7 @@ def baselines(job: Job, archs: Arch) -> list[Row]:
   Returns:
     A row for each of their trainings, numbered as seeds.
   """
-  first = jax.tree.map(lambda leaf: leaf[:1], archs)
-  rows = []
+  first, rows = jax.tree.map(lambda leaf: leaf[:1], archs), []
   for name, section in settings.baselines(job.config['evaluation']).items():
     found = evaluate(job, first, [{'name': name}], section, f'evaluate_{name}')
     rows += [dict(row, seed=row['repeat'], repeat=0) for row in found]

@@ -22,6 +22,7 @@ it, by name. Only `search` is required.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nasjax import expressions
 from nasjax.experiment import build, names
 
 # name: (type, default or None where it is required or depends on num_steps)
@@ -39,6 +40,7 @@ SCALARS = {
   'keep_checkpoints': (int, 3),
   'tensorboard': (bool, False),
   'max_bytes': (int, None),  # that an update of the search may take on a device
+  'where': (str, None),  # condition on config.describe, see `feasible`
   'spec': (str, None),  # file of architectures to train, instead of a search
 }
 SECTIONS = (
@@ -205,4 +207,11 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     )
   if references:
     sections['references'] = references
+  if resolved['where'] is not None:
+    try:
+      expressions.parse(resolved['where'], sections.get('describe', {}))
+    except ValueError as error:
+      raise ValueError(
+        f'config.where, on the columns of config.describe: {error}'
+      ) from None
   return resolved | sections

@@ -15,7 +15,9 @@ Sections of a config, built in this order, each from those before it:
   cost        `(arch, fidelity) -> f32[]`, seconds of the simulated clock
   columns     `f32[N]` by name, reported for the best by the signal
   strategies  by name
-  settings    by strategy: numbers of seeds and the like that are its own
+  settings    by strategy: numbers of seeds and the like that are its own, and
+              `sees`, the column that it sees in place of the signal
+  picks, fronts  what else is reported of the queries, see `study_columns`
   budgets     numbers of queries, and
   times       seconds on the simulated clock, at which results are reported
 
@@ -84,20 +86,29 @@ def _make_parts(config):
     name: _vector(f'columns.{name}', values, num_rows)
     for name, values in parts['columns'].items()
   }
-  if 'estimator' not in parts:
-    parts['estimator'] = tabular.tabular(parts['index_of'], parts['signal'])
   return parts
 
 
+def _sees(job, name):
+  """The column that a strategy sees."""
+  own = study_settings.own(job.config, name)
+  if own['sees'] is None:
+    return job.parts['signal']
+  return job.parts['columns'][own['sees']]
+
+
 def _program(job, name):
-  """`(keys [C]) -> Ledger` of a chunk of seeds of a strategy, jitted."""
+  """`(keys [C], column [N]) -> Ledger` of a chunk of seeds, jitted."""
   parts, own = job.parts, study_settings.own(job.config, name)
 
-  def spend(key):
+  def spend(key, column):
+    estimator = parts.get('estimator')
+    if estimator is None or own['sees'] is not None:
+      estimator = tabular.tabular(parts['index_of'], column)
     return queries.spend(
       key,
       parts['strategies'][name],
-      parts['estimator'],
+      estimator,
       parts['index_of'],
       parts['num_rows'],
       job.config['num_queries'],
@@ -107,8 +118,19 @@ def _program(job, name):
     )._asdict()
 
   return jax.jit(
-    lambda keys: batching.map_archs(spend, keys, own['seed_batch_size'])
+    lambda keys, column: batching.map_archs(
+      spend, keys, own['seed_batch_size'], (column,)
+    )
   )
+
+
+def _identity(job, name):
+  """Equal for strategies that differ in what they see only: one program."""
+  own = study_settings.own(job.config, name)
+  fixed = 'estimator' in job.parts and own['sees'] is None
+  ways = [own[key] for key in ('num_workers', 'count_duplicates')]
+  section = repr(job.config['strategies'][name])
+  return (section, own['seed_batch_size'], *ways, fixed)
 
 
 def _keys(job, name):
@@ -139,7 +161,7 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   for name in config['strategies']:
     keys, size = _keys(job, name)
     try:
-      jax.eval_shape(_program(job, name), keys[:size])
+      jax.eval_shape(_program(job, name), keys[:size], _sees(job, name))
     except (TypeError, ValueError) as error:
       raise ValueError(f'config.strategies.{name}: {error}') from error
   return job
@@ -158,7 +180,7 @@ def _write(path, ledgers):
   os.replace(temporary, path)
 
 
-def _run(job: phases.Job, name: str) -> Ledgers:
+def _run(job: phases.Job, name: str, compiled: dict) -> Ledgers:
   """Run the seeds of a strategy that its file does not hold yet."""
   path = job.workdir / f'{name}.npz'
   keys, size = _keys(job, name)
@@ -168,16 +190,17 @@ def _run(job: phases.Job, name: str) -> Ledgers:
     return ledgers
   folder.event(job.workdir, 'phase', phase=name)
   show = progress_lib.reporter(name, len(keys), unit='seed')
-  program, compiled, seconds = _program(job, name), {}, 0.0
+  program, seconds, column = _program(job, name), 0.0, _sees(job, name)
   for first in range(done, len(keys), size):
     chunk = keys[first : first + size]
     took = {'compile_seconds': 0.0}
-    if len(chunk) not in compiled:
+    known = (*_identity(job, name), len(chunk))
+    if known not in compiled:
       start = time.monotonic()
-      compiled[len(chunk)] = program.lower(chunk).compile()
+      compiled[known] = program.lower(chunk, column).compile()
       took['compile_seconds'] = time.monotonic() - start
     start = time.monotonic()
-    found = jax.tree.map(np.asarray, compiled[len(chunk)](chunk))
+    found = jax.tree.map(np.asarray, compiled[known](chunk, column))
     took['seconds'] = time.monotonic() - start
     if ledgers is not None:
       found = {k: np.concatenate([ledgers[k], found[k]]) for k in found}
@@ -200,7 +223,10 @@ def execute(job: phases.Job) -> dict[str, Any]:
     What results.json holds, see `study_tables.write`.
   """
   with folder.work(job.workdir, job.config):
-    ledgers = {name: _run(job, name) for name in job.config['strategies']}
+    compiled = {}
+    ledgers = {
+      name: _run(job, name, compiled) for name in job.config['strategies']
+    }
     return study_tables.write(job, ledgers)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nasjax.experiment import build, names, settings
+from nasjax.experiment import build, names, settings, study_columns
 
 # name: (type, default or None where it may be left out)
 SCALARS = {
@@ -14,6 +14,7 @@ SCALARS = {
   'num_queries': (int, None),
   'num_workers': (int, 1),
   'count_duplicates': (bool, False),
+  'sees': (str, None),  # a column that takes the place of the signal
   'num_rows': (int, None),  # of the table; by default the size of the space
   'baseline': (str, 'random_search'),  # what others are compared with
 }
@@ -26,6 +27,7 @@ _OWN = (
   'chunk_size',
   'num_workers',
   'count_duplicates',
+  'sees',
 )
 
 
@@ -44,6 +46,11 @@ def own(config: Mapping[str, Any], name: str) -> dict[str, Any]:
   return {k: config[k] for k in SCALARS} | config['settings'].get(name, {})
 
 
+def _check_seen(path, values, columns):
+  if values.get('sees') is not None and values['sees'] not in columns:
+    raise names.unknown(f'column in {path}.sees:', values['sees'], columns)
+
+
 def _check_settings(config, resolved):
   """`settings`: by strategy, values that differ from those of the study."""
   found = {}
@@ -55,6 +62,7 @@ def _check_settings(config, resolved):
     for key in values:
       if key not in _OWN:
         raise names.unknown(f'key in config.settings.{name}:', key, _OWN)
+    _check_seen(f'config.settings.{name}', values, config['columns'])
     checked = settings.scalars(
       resolved | dict(values), {key: SCALARS[key] for key in _OWN}
     )
@@ -78,6 +86,7 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     *SCALARS,
     *SECTIONS,
     *('columns', 'strategies', 'settings', 'budgets', 'times'),
+    *('picks', 'fronts'),
   )
   for key in config:
     if key not in known:
@@ -86,6 +95,7 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
     if not config.get(key):
       raise ValueError(f'The config has no section {key!r}.')
   resolved = settings.scalars(config, SCALARS)
+  _check_seen('config', resolved, config['columns'])
   if resolved['num_queries'] is None:
     raise ValueError('config.num_queries must be int, got None.')
   resolved['budgets'] = _amounts(config, 'budgets') or (
@@ -102,6 +112,7 @@ def check(config: dict[str, Any]) -> dict[str, Any]:
       'strategy in config.baseline:', resolved['baseline'], config['strategies']
     )
   resolved['settings'] = _check_settings(config, resolved)
+  resolved |= study_columns.check(config, ['signal', *config['columns']])
   parts = list(SCALARS)
   for key in (*SECTIONS, 'columns', 'strategies'):
     if config.get(key) is None:

@@ -18,38 +18,23 @@ from scipy import stats
 
 from nasjax import ranking
 from nasjax.experiment import (
-  correlation,
   metrics,
   phases,
   results,
+  study_columns,
   study_report,
   study_settings,
 )
 
 EXACT = 'random search, exact'
-
-
-def incumbents(values: np.ndarray) -> np.ndarray:
-  """Return which query was the best so far, `int[S, Q]`; of equals the first.
-
-  Args:
-    values: of Q queries of S searches; those that failed or never came are not
-      finite.
-  """
-  values = correlation.finite_or_worst(values)
-  best = np.maximum.accumulate(values, axis=1)
-  improved = np.ones(values.shape, bool)
-  improved[:, 1:] = values[:, 1:] > best[:, :-1]
-  return np.maximum.accumulate(
-    np.where(improved, np.arange(values.shape[1]), 0), axis=1
-  )
+WHOLE = 'the whole table'
 
 
 def found(
   ledgers: dict[str, np.ndarray], columns: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
   """Return every column at what was the best so far, `f32[S, Q]` by name."""
-  best = incumbents(ledgers['values'])
+  best = study_columns.incumbents(ledgers['values'])
   rows = np.take_along_axis(ledgers['rows'], best, axis=1)
   return {name: values[rows] for name, values in columns.items()}
 
@@ -102,21 +87,40 @@ def _row(strategy, unit, amount, column, values, others):
 def _rows(job, ledgers, curves):
   of = {name: list(_at(job, ledgers[name], curves[name])) for name in ledgers}
   baseline = of[job.config['baseline']]
+  return (
+    [
+      _row(name, unit, amount, column, values, others[column])
+      for name, at in of.items()
+      for (unit, amount, here), (_, _, others) in zip(at, baseline)
+      for column, values in here.items()
+    ]
+    + [
+      {
+        'strategy': EXACT,
+        'unit': 'queries',
+        'amount': budget,
+        'column': 'signal',
+        'mean': ranking.expected_maximum(job.parts['signal'], budget),
+      }
+      for budget in job.config['budgets']
+      if budget <= len(job.parts['signal'])
+    ]
+    + _whole(job)
+  )
+
+
+def _whole(job):
+  """What a search of all rows would report, beside the last budget."""
+  columns = {'signal': job.parts['signal']} | job.parts['columns']
   return [
-    _row(name, unit, amount, column, values, others[column])
-    for name, at in of.items()
-    for (unit, amount, here), (_, _, others) in zip(at, baseline)
-    for column, values in here.items()
-  ] + [
     {
-      'strategy': EXACT,
+      'strategy': WHOLE,
       'unit': 'queries',
-      'amount': budget,
-      'column': 'signal',
-      'mean': ranking.expected_maximum(job.parts['signal'], budget),
+      'amount': job.config['budgets'][-1],
+      'column': name,
+      'mean': value,
     }
-    for budget in job.config['budgets']
-    if budget <= len(job.parts['signal'])
+    for name, value in study_columns.whole_table(job.config, columns).items()
   ]
 
 
@@ -156,7 +160,10 @@ def write(
     one a strategy; 'protocol', what the numbers are.
   """
   columns = {'signal': job.parts['signal']} | job.parts['columns']
-  curves = {name: found(of, columns) for name, of in ledgers.items()}
+  curves = {
+    name: found(of, columns) | study_columns.derived(job.config, of, columns)
+    for name, of in ledgers.items()
+  }
   rows = _rows(job, ledgers, curves)
   outcome = {
     'protocol': _protocol(job),
@@ -190,6 +197,7 @@ def _protocol(job):
     'Reported is each column at the best by the signal, mean and standard '
     f'deviation over seeds; differences are from {job.config["baseline"]}, '
     'with the 95 % interval of Welch and the p-value of Mann and Whitney.'
+    + ''.join(f' {line}' for line in study_columns.describe(job.config))
   )
 
 

@@ -29,6 +29,7 @@ from nasjax.spaces import (
   separate_cells,
   sequences,
   tensors,
+  topology,
   wiring,
 )
 
@@ -61,5 +62,6 @@ __all__ = (
   'separate_cells',
   'sequences',
   'tensors',
+  'topology',
   'wiring',
 )

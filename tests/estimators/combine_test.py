@@ -63,3 +63,55 @@ def test_weighted_product_has_the_values_of_the_formula():
   np.testing.assert_allclose(reward(40.0), 1.04972, atol=1e-5)
   np.testing.assert_allclose(reward(40.0, w=(0.0, -1.0)), 1.0)
   np.testing.assert_allclose(reward(160.0, w=(0.0, -1.0)), 0.5)
+
+
+def test_the_target_moves_the_hard_reward_and_scales_the_soft_one():
+  rng = np.random.default_rng(0)
+  accuracy = rng.uniform(50, 95, 400).astype(np.float32)
+  latency = (accuracy / 20 * rng.uniform(0.5, 2, 400)).astype(np.float32)
+  order = lambda rewards: np.argsort(rewards).tolist()
+  soft = [combine.weigh(accuracy, latency, t) for t in (1.0, 4.0, 16.0)]
+  assert order(soft[0]) == order(soft[1]) == order(soft[2])
+  np.testing.assert_allclose(soft[2] / soft[0], 16**0.07, rtol=1e-5)
+  hard = [
+    int(jnp.argmax(combine.weigh(accuracy, latency, t, combine.HARD)))
+    for t in (1.5, 3.0, 6.0)
+  ]
+  assert len(set(hard)) == 3
+  assert latency[hard[0]] < latency[hard[1]] < latency[hard[2]]
+
+
+def test_the_hard_reward_may_be_exceeded_by_a_better_accuracy():
+  accuracy, latency = jnp.array([90.0, 94.0]), jnp.array([10.0, 10.2])
+  reward = combine.weigh(accuracy, latency, 10.0, combine.HARD)
+  np.testing.assert_allclose(reward, [90.0, 94.0 / 1.02], rtol=1e-6)
+  assert reward[1] > reward[0]
+
+
+def test_what_breaks_a_condition_has_failed():
+  cost = combine.stateless(lambda key, arch: 2.0 * arch)
+  estimator = combine.constrained(
+    _counting(1.0), 'cost < 5 and size >= 1', cost=cost, size=lambda arch: arch
+  )
+  state, metrics = estimator.update(_KEY, estimator.init(_KEY), jnp.float32(4))
+  assert metrics == {'seen': 4.0}
+  score = jax.jit(lambda arch: estimator.score(_KEY, state, arch))
+  assert [float(score(a)) for a in (0.5, 1.0, 2.0, 2.5)] == [
+    *(-np.inf, 5.0, 10.0, -np.inf)
+  ]
+
+
+def test_a_constrained_score_takes_fidelity_if_the_score_does():
+  cheap = combine.stateless(lambda key, arch, fidelity=10.0: arch * fidelity)
+  limits = {'where': 'size < 3', 'size': lambda arch: arch}
+  assert not combine.takes_fidelity(
+    combine.constrained(_constant(1.0), **limits).score
+  )
+  score = combine.constrained(cheap, **limits).score
+  assert score(_KEY, (), jnp.float32(2), fidelity=0.5) == 1.0
+  assert score(_KEY, (), jnp.float32(3), fidelity=0.5) == -np.inf
+
+
+def test_a_condition_on_a_column_that_is_not_there_is_refused_when_built():
+  with pytest.raises(ValueError, match="'latency'.*Known: size"):
+    combine.constrained(_constant(1.0), 'latency < 3', size=lambda arch: arch)

@@ -8,7 +8,7 @@ import pytest
 from configs import study_nasbench201
 from nasjax import ranking
 from nasjax.data import digits_table
-from nasjax.experiment import studies, study_tables
+from nasjax.experiment import studies, study_columns, study_tables
 
 
 def _config(**changes):
@@ -35,7 +35,7 @@ def test_what_is_reported_is_the_column_at_the_best_by_the_signal():
 def test_failures_are_never_incumbents_but_before_the_first_success():
   values = np.array([[np.nan, -np.inf, 0.5, np.nan, 0.25]])
   np.testing.assert_array_equal(
-    study_tables.incumbents(values), [[0, 0, 2, 2, 2]]
+    study_columns.incumbents(values), [[0, 0, 2, 2, 2]]
   )
 
 
