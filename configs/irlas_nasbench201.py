@@ -68,7 +68,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         estimator=column('lambda_0'),
         stimulus=dict(
           name='estimators.mirror.stimulus',
-          mirror=dict(name=f'{study.__name__}:learned'),
+          mirror='@data.mirror',
           features=dict(function='spaces.topology.nasbench201'),
         ),
         weight=options['percent'] / 100,

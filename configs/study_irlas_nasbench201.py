@@ -22,6 +22,8 @@ Options come after a colon, separated by commas:
   queries  of each seed (default 500)
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -34,7 +36,6 @@ from nasjax.estimators import mirror
 from nasjax.experiment.options import parse
 from nasjax.spaces import nasbench201, topology
 from nasjax.strategies import reinforce
-from nasjax.types import Arch
 
 EXPERT = (
   '|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+'
@@ -80,14 +81,14 @@ def learned() -> mirror.Mirror:
   )
 
 
-def columns(device: str | None) -> dict[str, np.ndarray]:
+def columns(device: str | None) -> dict[str, Any]:
   """Return the columns of a table, and the rewards of every lambda.
 
   Args:
     device: see `study_mnasnet_nasbench201.table`.
 
   Returns:
-    Vectors by name, in the order of the space.
+    Vectors by name, in the order of the space, and the 'mirror'.
   """
   found = (
     tables.of_digits(1.0)
@@ -96,9 +97,10 @@ def columns(device: str | None) -> dict[str, np.ndarray]:
   )
   space = nasbench201.nasbench201(found.get('mask'))
   expert = topology.nasbench201(nasbench201.from_string(EXPERT))
-  stimulus = mirror.stimulus(learned(), lambda counts: counts)
+  found['mirror'] = learned()
+  stimulus = mirror.stimulus(found['mirror'], lambda counts: counts)
 
-  def measure(i: jax.Array) -> Arch:
+  def measure(i):
     counts = topology.nasbench201(space.index(i))
     return stimulus(counts), jnp.linalg.norm(counts - expert)
 
