@@ -34,3 +34,16 @@ def test_cosine_per_epoch_has_the_closed_form_of_darts():
 def test_an_epoch_needs_a_step():
   with pytest.raises(ValueError, match='steps_per_epoch'):
     schedules.per_epoch(optax.constant_schedule(1.0), 0)
+
+
+def test_a_cosine_of_traced_length_is_that_of_a_fixed_one():
+  @jax.jit
+  def rate(step, num_steps):
+    return schedules.cosine(0.1, 0.02, num_steps, 2)(step)
+
+  for num_steps in (6, 10):
+    fixed = optax.cosine_decay_schedule(0.1, num_steps // 2, 0.2)
+    for step in range(num_steps):
+      np.testing.assert_allclose(
+        rate(step, num_steps), fixed(step // 2), rtol=1e-5
+      )

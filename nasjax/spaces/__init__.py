@@ -23,6 +23,7 @@ from nasjax.spaces import (
   rnn_genotypes,
   separate_cells,
   sequences,
+  subspaces,
   tensors,
   wiring,
 )
@@ -50,6 +51,7 @@ __all__ = (
   'rnn_genotypes',
   'separate_cells',
   'sequences',
+  'subspaces',
   'tensors',
   'wiring',
 )
