@@ -1,5 +1,6 @@
 """Schedules that optax lacks; everything else is `optax.schedules`."""
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -62,3 +63,26 @@ def constant_ending(
     return jnp.minimum(epoch / warmup_epochs, 1.0) * rate
 
   return rate
+
+
+def cosine(
+  start: float,
+  end: float,
+  num_steps: int | jax.Array,
+  steps_per_epoch: int = 1,
+) -> optax.Schedule:
+  """Return a cosine, constant within an epoch, whose length may be traced.
+
+  Args:
+    start: value of the first epoch.
+    end: where the cosine ends.
+    num_steps: its length; an array where one program trains for several.
+    steps_per_epoch: number of steps in an epoch.
+
+  Returns:
+    Function of the step.
+  """
+  curve = optax.cosine_decay_schedule(start, 1.0, end / start)
+  return per_epoch(
+    lambda epoch: curve(epoch * steps_per_epoch / num_steps), steps_per_epoch
+  )

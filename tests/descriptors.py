@@ -5,6 +5,7 @@ a setting that compiles in about a second.
 """
 
 from collections.abc import Callable, Mapping
+import functools
 import types
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from nasjax.estimators import (
   combine,
   comparator,
   ensemble,
+  few_shot,
   gaussian_process,
   graph_kernels,
   language_training,
@@ -43,6 +45,7 @@ from nasjax.estimators import (
   predictor,
   ranking_losses,
   ridge,
+  samplers,
   sandwich,
   self_labelled,
   stand_alone,
@@ -71,6 +74,7 @@ from nasjax.spaces import (
   nasbench201,
   rnn_cell,
   sequences,
+  subspaces,
 )
 from nasjax.strategies import (
   asha,
@@ -79,6 +83,7 @@ from nasjax.strategies import (
   coarse_to_fine,
   ctnas,
   evolution,
+  genetic,
   hyperband,
   latent_ascent,
   local_search,
@@ -105,7 +110,9 @@ from nasjax.systems import (
   darts_pt,
   darts_rnn,
   drnas,
+  enas,
   fair_darts,
+  fairnas,
   gdas,
   irlas,
   latency_darts,
@@ -115,11 +122,13 @@ from nasjax.systems import (
   pc_darts,
   r_darts,
   radars,
+  spos,
   te_nas,
   wiring,
 )
 from nasjax.systems import bananas as bananas_system
 from nasjax.systems import ctnas as ctnas_system
+from nasjax.systems import few_shot as few_shot_system
 from nasjax.systems import nao as nao_system
 from nasjax.systems import nas_bowl as nas_bowl_system
 from nasjax.systems import random_search as random_search_system
@@ -160,6 +169,7 @@ GRAPHS_OF_TABLE = nasbench101.nasbench101(
   cells=nasbench101_classes.all_codes(4), mutation_rate=1.0
 )
 TINY = categorical.categorical({'kernel': (2, 3), 'width': (1, 2)})
+EVEN = categorical.categorical({'op': (3, 2)})
 TRIMMED = CELLS.restrict(
   # Without `none`, and without pooling on the first edge.
   {'op': (np.arange(5) > 0) & ~((np.arange(30) == 4).reshape(6, 5))}
@@ -207,6 +217,12 @@ def _product() -> Estimator:
   return combine.weighted_product(_learned(), noisy, target=1.5)
 
 
+def _few_shot() -> Estimator:
+  # The parts of 'width': kernels come first.
+  split = subspaces.split(TINY, which=(2,))
+  return few_shot.few_shot(TINY, _one_shot, split, num_shared=2, num_each=2)
+
+
 def _quadratic(weights, arch, key, batch):
   """(w + features . v - target)^2, with noise from the key."""
   target = batch + 0.1 * jax.random.normal(key)
@@ -219,10 +235,16 @@ def _init_quadratic(key):
   return {'w': jnp.zeros(()), 'v': jax.random.normal(key, (num_features,))}
 
 
-def _one_shot() -> Estimator:
+def _one_shot(space: Space = TINY, length: Any = None) -> Estimator:
+  del length
   valid = jnp.array([1.0, 2.0])
   return one_shot.one_shot(
-    TINY, _quadratic, _init_quadratic, optax.adam(0.1), valid, value='error'
+    samplers.uniform(space, 2),
+    _quadratic,
+    _init_quadratic,
+    optax.adam(0.1),
+    valid,
+    value='error',
   )
 
 
@@ -422,6 +444,25 @@ def _darts_prime(regularizer):
 
 def _of_cells(system, **settings):
   return system(DARTS, _linear_network(DARTS), (3,), 2, **settings)
+
+
+def _on_supernet(system, space=EVEN, *settings, **more):
+  valid = jax.tree.map(lambda leaf: leaf[None], _EXAMPLES)
+  # A generation in one vmap: programs for several devices compile long.
+  more = {'batch_size': 50} | more
+  return system(space, _linear_network(space), (3,), valid, *settings, **more)
+
+
+def _few_shot_darts():
+  inner = functools.partial(
+    darts.darts,
+    network=_linear_network(),
+    input_shape=(3,),
+    steps_per_epoch=2,
+    hypergradient=hypergradients.first_order(),
+    derive=None,
+  )
+  return _on_supernet(few_shot_system.few_shot, TINY, 1, 1, 2, inner=inner)
 
 
 def _gradient_search(search, distribution, **kwargs):
@@ -676,6 +717,7 @@ ESTIMATORS = (
   Row('parzen', lambda: parzen.parzen(TINY, 10), TINY, batch=_told()),
   Row('one_shot', _one_shot, TINY, batch=jnp.float32(1)),
   Row('sandwich', _sandwich, TINY, batch=_EXAMPLES),
+  Row('few_shot', _few_shot, TINY, batch=jnp.float32(1)),
   Row('stand_alone', _stand_alone, TINY),
   Row('language_training', _language_training, **_RECURRENT),
   Row(
@@ -740,6 +782,11 @@ STRATEGIES = (
     lambda: ppo.ppo(
       controller.controller(TINY, 4, 1), optax.adam(0.1), 2, num_epochs=2
     ),
+    TINY,
+  ),
+  Row(
+    'genetic',
+    lambda: genetic.genetic(TINY, 4, 2, 2, 1, capacity=8),
     TINY,
   ),
   Row(
@@ -982,6 +1029,44 @@ SEARCHES = (
     **_DARTS,
     batch=_HALVES,
   ),
+  Row(
+    'spos',
+    lambda: _on_supernet(
+      spos.spos,
+      TINY,
+      2,
+      cost=lambda arch: jnp.sum(arch['kernel']),
+      limit=2,
+    ),
+    TINY,
+    batch=_EXAMPLES,
+  ),
+  Row(
+    'fairnas',
+    lambda: _on_supernet(fairnas.fairnas, EVEN, 1, 2),
+    EVEN,
+    batch=_EXAMPLES,
+  ),
+  Row(
+    'enas',
+    lambda: _on_supernet(
+      enas.enas,
+      TINY,
+      1,
+      policy_steps=1,
+      num_samples=2,
+      num_candidates=2,
+      policy=controller.controller(TINY, 4, 1),
+    ),
+    **_IMAGES,
+  ),
+  Row(
+    'few_shot',
+    lambda: _on_supernet(few_shot_system.few_shot, TINY, 1, 1, 1),
+    TINY,
+    batch=_EXAMPLES,
+  ),
+  Row('few_shot_darts', _few_shot_darts, **_IMAGES),
   Row('gdas', lambda: _of_cells(gdas.gdas), **_DARTS, batch=_HALVES),
   Row(
     'latency_darts',

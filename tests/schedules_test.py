@@ -52,3 +52,16 @@ def test_without_an_ending_the_rate_falls_on_and_warm_up_is_linear():
   rate = schedules.constant_ending(1.0, ending=0.0, warmup_epochs=2.0)
   assert rate(480.5) < 0.003
   np.testing.assert_allclose([rate(0.5), rate(1.0)], [0.25, 0.5], rtol=1e-6)
+
+
+def test_a_cosine_of_traced_length_is_that_of_a_fixed_one():
+  @jax.jit
+  def rate(step, num_steps):
+    return schedules.cosine(0.1, 0.02, num_steps, 2)(step)
+
+  for num_steps in (6, 10):
+    fixed = optax.cosine_decay_schedule(0.1, num_steps // 2, 0.2)
+    for step in range(num_steps):
+      np.testing.assert_allclose(
+        rate(step, num_steps), fixed(step // 2), rtol=1e-5
+      )

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nasjax.distributions import logits as logits_lib
@@ -49,19 +48,6 @@ def _groups(space):
   """Return the number of the leaf of each decision."""
   sizes = [leaf[..., 0].size for leaf in jax.tree.leaves(space.mask)]
   return tuple(np.repeat(np.arange(len(sizes)), sizes).tolist())
-
-
-def _split_logits(rows, mask):
-  """Return the logits `f32[D, K]` of all decisions leaf by leaf."""
-  leaves, structure = jax.tree.flatten(mask)
-  sizes = [leaf[..., 0].size for leaf in leaves]
-  parts = jnp.split(rows, np.cumsum(sizes)[:-1])
-  return structure.unflatten(
-    [
-      part[:, : leaf.shape[-1]].reshape(leaf.shape)
-      for part, leaf in zip(parts, leaves)
-    ]
-  )
 
 
 def controller(
@@ -111,7 +97,7 @@ def controller(
   def conditionals(params, arch):
     choices = decisions.join(logits_lib.indices(arch, space.mask))
     _, rows = network.apply({'params': params}, allowed, silence, choices)
-    return _split_logits(rows, space.mask)
+    return decisions.split_rows(rows, space.mask)
 
   def log_prob(params, arch):
     return logits_lib.log_prob(conditionals(params, arch), arch)

@@ -3,8 +3,8 @@
 Bender et al., Understanding and Simplifying One-Shot Architecture Search, 2018;
 Guo et al., Single Path One-Shot Neural Architecture Search with Uniform
 Sampling, 2020 (https://arxiv.org/abs/1904.00420): each update trains the shared
-weights on one uniformly drawn architecture; a score is the accuracy of an
-architecture with the weights as they are.
+weights on the architectures that a sampler draws, one of the space in these
+papers; a score is the accuracy of an architecture with the weights as they are.
 """
 
 from collections.abc import Callable
@@ -15,56 +15,118 @@ from jax import lax
 import jax.numpy as jnp
 import optax
 
+from nasjax.estimators import samplers
 from nasjax.types import Arch, Batch, Estimator, Key, Metrics, Params, Space
+
+Loss = Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]
+_REDUCTIONS = ('mean', 'sum')
 
 
 class State(NamedTuple):
   """The supernet in training."""
 
+  step: jax.Array  # i32[] updates done
   weights: Params
   optimizer_state: optax.OptState
 
 
+def gradient_of(
+  loss: Loss,
+  weights: Params,
+  archs: Arch,
+  key: Key,
+  batch: Batch,
+  reduction: str = 'sum',
+) -> tuple[Params, jax.Array, Metrics]:
+  """Return the gradients of several architectures, put together.
+
+  They are computed one after the other: the memory is that of one.
+
+  Args:
+    loss: `(weights, arch, key, batch) -> (f32[], metrics)`.
+    weights: that all of them share.
+    archs: B architectures, pytree of `[B, ...]`.
+    key: of the losses.
+    batch: the same for all.
+    reduction: 'sum' or 'mean', of the gradients.
+
+  Returns:
+    The gradient, and the means of losses and metrics.
+  """
+  num_archs = jax.tree.leaves(archs)[0].shape[0]
+  differentiate = jax.value_and_grad(loss, has_aux=True)
+  if num_archs == 1:  # no loop: XLA does best without
+    arch = jax.tree.map(lambda leaf: leaf[0], archs)
+    (value, metrics), gradient = differentiate(weights, arch, key, batch)
+    return gradient, value, metrics
+
+  def add(total, item):
+    key, arch = item
+    results, gradient = differentiate(weights, arch, key, batch)
+    return jax.tree.map(jnp.add, total, gradient), results
+
+  total, results = lax.scan(
+    add,
+    jax.tree.map(jnp.zeros_like, weights),
+    (jax.random.split(key, num_archs), archs),
+  )
+  if reduction == 'mean':
+    total = jax.tree.map(lambda leaf: leaf / num_archs, total)
+  return total, *jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), results)
+
+
 def one_shot(
-  space: Space,
-  loss: Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]],
+  sampler: samplers.Sampler,
+  loss: Loss,
   init_params: Callable[[Key], Params],
   optimizer: optax.GradientTransformation,
   valid: Batch,
   value: str = 'accuracy',
+  reduction: str = 'sum',
 ) -> Estimator:
-  """Return the estimator whose weights are trained on random architectures.
+  """Return the estimator whose weights are trained on drawn architectures.
 
   Args:
-    space: where the architecture of each update is drawn from.
+    sampler: `(key, step) -> archs [B, ...]`, those of each update.
     loss: `(weights, arch, key, batch) -> (f32[], metrics)`.
     init_params: `(key) -> weights` of the supernet.
     optimizer: of the weights.
     valid: stacked batches `[T, B, ...]` of the split that steers the search.
     value: the metric of `loss` that is the score, averaged over `valid`;
       higher is better.
+    reduction: 'sum' or 'mean' of the gradients of an update.
 
   Returns:
     The estimator. Norm uses the statistics of the batch, so scores need no
     calibration.
+
+  Raises:
+    ValueError: if there is no such reduction.
   """
+  if reduction not in _REDUCTIONS:
+    raise ValueError(f'reduction: one of {_REDUCTIONS}, got {reduction!r}.')
 
   def init(key):
     weights = init_params(key)
-    return State(weights, optimizer.init(weights))
+    return State(jnp.zeros((), jnp.int32), weights, optimizer.init(weights))
 
   def update(key, state, batch):
     arch_key, loss_key = jax.random.split(key)
-    arch = space.sample(arch_key)
-    (train_loss, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(
-      state.weights, arch, loss_key, batch
+    gradient, train_loss, metrics = gradient_of(
+      loss,
+      state.weights,
+      sampler(arch_key, state.step),
+      loss_key,
+      batch,
+      reduction,
     )
     updates, optimizer_state = optimizer.update(
       gradient, state.optimizer_state, state.weights
     )
     weights = optax.apply_updates(state.weights, updates)
     metrics = {f'train_{name}': x for name, x in metrics.items()}
-    return State(weights, optimizer_state), dict(metrics, train_loss=train_loss)
+    state = State(state.step + 1, weights, optimizer_state)
+    return state, dict(metrics, train_loss=train_loss)
 
   def score(key, state, arch):
 

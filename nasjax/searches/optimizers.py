@@ -1,5 +1,7 @@
 """Optimisers of the searches of DARTS and its kin."""
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from nasjax import schedules
@@ -77,5 +79,47 @@ def see_batch(
 
   def update(gradient, state, params=None):
     return extended.update(gradient, state, params, batch=batch)
+
+  return optax.GradientTransformation(optimizer.init, update)
+
+
+def where_used(
+  optimizer: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+  """Return an optimiser that leaves alone what has no gradient.
+
+  A weight whose gradient is exactly zero was not used: operations of other
+  architectures, in a supernet trained on one. It is not moved, by decay or
+  momentum either, and neither are its entries of the state, as in programs that
+  hand no gradient of such tensors to their optimiser.
+
+  Args:
+    optimizer: any whose state holds values for each weight in pytrees like
+      that of the weights.
+
+  Returns:
+    The optimiser, of the same state.
+  """
+
+  def update(gradient, state, params=None):
+    like = jax.tree.structure(gradient)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(gradient)]
+
+    def is_like_weights(node):
+      return jax.tree.structure(node) == like and shapes == [
+        jnp.shape(leaf) for leaf in jax.tree.leaves(node)
+      ]
+
+    def keep(new, old):
+      if not is_like_weights(new):
+        return new
+      return jax.tree.map(
+        lambda g, a, b: jnp.where(g != 0, a, b), gradient, new, old
+      )
+
+    updates, moved = optimizer.update(gradient, state, params)
+    zeros = jax.tree.map(jnp.zeros_like, updates)
+    moved = jax.tree.map(keep, moved, state, is_leaf=is_like_weights)
+    return keep(updates, zeros), moved
 
   return optax.GradientTransformation(optimizer.init, update)

@@ -6,6 +6,7 @@ of an architecture want them as one vector, leaf by leaf.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,19 +15,47 @@ import numpy as np
 from nasjax.types import Arch, Mask
 
 
-def join_masks(mask: Mask) -> np.ndarray:
+def join_masks(mask: Mask) -> np.ndarray | jax.Array:
   """Return the mask of all decisions in a row, short ones padded with False.
 
   Args:
-    mask: pytree of `bool[D, K]`.
+    mask: pytree of `bool[D, K]`, of numpy, or of arrays that may be traced.
 
   Returns:
-    `bool[D, K]` for all D decisions, leaf by leaf, and the largest K.
+    `bool[D, K]` for all D decisions, leaf by leaf, and the largest K; of numpy
+    if the mask is.
   """
   rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(mask)]
+  lib = jnp if any(isinstance(leaf, jax.Array) for leaf in rows) else np
   width = max(leaf.shape[-1] for leaf in rows)
-  return np.concatenate(
-    [np.pad(leaf, ((0, 0), (0, width - leaf.shape[-1]))) for leaf in rows]
+  return lib.concatenate(
+    [lib.pad(leaf, ((0, 0), (0, width - leaf.shape[-1]))) for leaf in rows]
+  )
+
+
+def split_rows(rows: Any, mask: Mask) -> Any:
+  """Return what all decisions have of every option, leaf by leaf.
+
+  The inverse of `join_masks`, also for logits.
+
+  Args:
+    rows: `[..., D, K]`.
+    mask: pytree of `bool[D, K]`, for its shapes.
+
+  Returns:
+    Pytree of `[..., D, K]`.
+  """
+  leaves, structure = jax.tree.flatten(mask)
+  ends = np.cumsum([leaf[..., 0].size for leaf in leaves])
+  parts = [
+    rows[..., end - leaf[..., 0].size : end, : leaf.shape[-1]]
+    for end, leaf in zip(ends, leaves)
+  ]
+  return structure.unflatten(
+    [
+      part.reshape(*rows.shape[:-2], *leaf.shape)
+      for part, leaf in zip(parts, leaves)
+    ]
   )
 
 

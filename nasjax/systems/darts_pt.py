@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nasjax.estimators import one_shot
+from nasjax.estimators import one_shot, samplers
 from nasjax.networks import loss as losses
 from nasjax.searches import hypergradients, perturbation
 from nasjax.spaces import darts_cell, genotypes
@@ -100,7 +100,8 @@ def darts_pt(
     lambda leaf: leaf & (np.arange(leaf.shape[-1]) >= bool(derive)), space.mask
   )
   loss = losses.classification_loss(network)
-  supernet = one_shot.one_shot(space, loss, lambda key: None, _STILL, valid)
+  draw = samplers.uniform(space)
+  supernet = one_shot.one_shot(draw, loss, lambda key: None, _STILL, valid)
 
   def search(mask, is_tuned):
     tuned = tune_rate * learning_rate
@@ -119,7 +120,7 @@ def darts_pt(
     )
 
   def decide(key, state):
-    weights = one_shot.State(state.search.weights, None)
+    weights = one_shot.State(None, state.search.weights, None)
     return perturbation.advance(
       key,
       lambda arch: supernet.score(key, weights, arch),

@@ -6,9 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from nasjax.estimators import one_shot
+from nasjax.estimators import one_shot, samplers
 from nasjax.networks import loss as losses
 from tests.estimators import tiny
+from tests.systems import mixtures
 
 NETWORK = tiny.Network()
 LOSS = losses.classification_loss(NETWORK)
@@ -26,7 +27,11 @@ def _parts():
   """The estimator, its compiled functions and a fresh state."""
   init_params = one_shot.init_supernet(NETWORK, tiny.SPACE, tiny.SHAPE)
   estimator = one_shot.one_shot(
-    tiny.SPACE, LOSS, init_params, optax.sgd(0.1), _valid()
+    samplers.uniform(tiny.SPACE),
+    LOSS,
+    init_params,
+    optax.sgd(0.1),
+    _valid(),
   )
   functions = estimator._replace(
     update=jax.jit(estimator.update), score=jax.jit(estimator.score)
@@ -100,3 +105,51 @@ def test_training_on_random_architectures_raises_the_score_of_all(parts):
   after = [functions.score(jax.random.key(0), state, a) for a in ARCHS]
   assert min(after) > 0.9
   assert np.mean(after) > np.mean(before)
+
+
+@pytest.mark.parametrize('reduction, factor', [('sum', 1), ('mean', 1 / 3)])
+def test_gradients_of_an_update_are_put_together(reduction, factor):
+  loss = losses.classification_loss(mixtures.NETWORK)
+  batch = jax.tree.map(lambda x: x[0], mixtures.batches(1)['train'])
+  key = jax.random.key(0)
+  weights = mixtures.NETWORK.init(key, None, batch['image'])['params']
+  archs = {'op': jnp.array([[0, 1], [2, 1], [0, 1]])}
+  gradient, value, metrics = jax.jit(
+    lambda: one_shot.gradient_of(loss, weights, archs, key, batch, reduction)
+  )()
+  differentiate = jax.jit(jax.value_and_grad(loss, has_aux=True))
+  one = [differentiate(weights, {'op': op}, key, batch) for op in archs['op']]
+  np.testing.assert_allclose(
+    gradient['w'], factor * sum(g['w'] for _, g in one), rtol=1e-4, atol=1e-6
+  )
+  np.testing.assert_allclose(value, np.mean([v for (v, _), _ in one]), 1e-5)
+  np.testing.assert_allclose(
+    metrics['accuracy'], np.mean([m['accuracy'] for (_, m), _ in one]), 1e-5
+  )
+
+
+def test_a_fair_update_moves_all_options_and_a_path_its_own():
+  batch = jax.tree.map(lambda x: x[0], mixtures.batches(1)['train'])
+  for sampler, moving in (
+    (samplers.strictly_fair(mixtures.SPACE), [3, 3]),
+    (samplers.uniform(mixtures.SPACE), [1, 1]),
+  ):
+    estimator = one_shot.one_shot(
+      sampler,
+      losses.classification_loss(mixtures.NETWORK),
+      one_shot.init_supernet(
+        mixtures.NETWORK, mixtures.SPACE, mixtures.INPUT_SHAPE
+      ),
+      optax.sgd(0.1),
+      None,
+    )
+    state = estimator.init(jax.random.key(0))
+    after, _ = jax.jit(estimator.update)(jax.random.key(1), state, batch)
+    moved = np.any(after.weights['w'] != state.weights['w'], axis=(2, 3))
+    assert moved.sum(1).tolist() == moving
+    assert after.step == 1
+
+
+def test_an_unknown_reduction_is_a_value_error():
+  with pytest.raises(ValueError, match="mean.*sum.*'max'"):
+    one_shot.one_shot(None, None, None, None, None, reduction='max')

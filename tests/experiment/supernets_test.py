@@ -1,0 +1,76 @@
+"""Tests of what is said of supernets: published estimates, and our runs."""
+
+import numpy as np
+import pytest
+
+from experiments import supernets
+from nasjax.data import tabular
+from nasjax.experiment import correlation
+
+
+@pytest.mark.data
+def test_published_estimates_rank_cells_as_they_are_known_to(data_dir):
+  # Recomputed from the authors' files, see the head of `supernets`.
+  rows = {
+    row[0]: row[1:]
+    for row in supernets.published(tabular.load_nasbench201(data_dir))
+  }
+  assert rows['all'][0] == 15625
+  np.testing.assert_allclose(
+    rows['all'][1:], (0.485, 0.677, 0.551, 0.741), atol=6e-4
+  )
+  taus = {
+    'none': (0.526, 0.719),
+    'skip_connect': (0.541, 0.476),
+    'nor_conv_1x1': (0.349, 0.479),
+    'nor_conv_3x3': (0.183, 0.394),
+    'avg_pool_3x3': (0.635, 0.455),
+  }
+  for name, expected in taus.items():
+    assert rows[name][0] == 3125
+    np.testing.assert_allclose(rows[name][1::2], expected, atol=6e-4)
+
+
+def _scores(tmp_path, num_runs=3):
+  """A folder of scores that follow the accuracy to some degree."""
+  rng = np.random.default_rng(0)
+  accuracy = rng.normal(size=60)
+  columns = {'accuracy': accuracy, 'params': accuracy + rng.normal(size=60)}
+  for kind, noise in (('one_shot', 2.0), ('few_shot', 0.5)):
+    for r in range(num_runs):
+      noisy = accuracy + noise * rng.normal(size=60)
+      columns[f'{kind}_{r}_score'] = noisy
+      columns[f'{kind}_{r}_raw'] = -noisy  # not what is ranked
+  np.savez(tmp_path / 'scores.npz', **columns)
+  return columns
+
+
+def test_runs_are_put_together_and_compared_in_pairs(tmp_path):
+  columns = _scores(tmp_path)
+  rows = {row[0]: row[1:] for row in supernets.ours(tmp_path)}
+  taus = {
+    kind: np.array(
+      [
+        correlation.measure(columns[f'{kind}_{r}_score'], columns['accuracy'])[
+          'tau'
+        ]
+        for r in range(3)
+      ]
+    )
+    for kind in ('one_shot', 'few_shot')
+  }
+  for kind, values in taus.items():
+    np.testing.assert_allclose(rows[kind][0], values.mean())
+    np.testing.assert_allclose(rows[kind][1], values.std(ddof=1))
+  gap = taus['few_shot'] - taus['one_shot']
+  half = 4.302653 * gap.std(ddof=1) / np.sqrt(3)  # t of two degrees, 97.5 %
+  np.testing.assert_allclose(rows['difference'][:2], (gap.mean(), half), 1e-5)
+  assert rows['params'][0] > 0.2
+
+
+def test_a_folder_without_scores_or_repetition_is_a_value_error(tmp_path):
+  with pytest.raises(ValueError, match=r'no scores\.npz'):
+    supernets.ours(tmp_path)
+  _scores(tmp_path, num_runs=1)
+  with pytest.raises(ValueError, match='two runs'):
+    supernets.ours(tmp_path)
