@@ -124,9 +124,11 @@ def _counting(f, name, traces):
 
 
 # What is built and compiled once serves all checks of a row, which come one
-# after the other (conftest.py): programs of all rows are gigabytes.
+# after the other (conftest.py). Programs of all rows are gigabytes: those of
+# the last row are forgotten.
 @functools.lru_cache(1)
 def build(kind: str, name: str) -> Built:
+  jax.clear_caches()
   rows, arguments_of = KINDS[kind]
   row = next(row for row in rows if row.name == name)
   protocol, traces = row.build(), collections.Counter()
