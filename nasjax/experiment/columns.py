@@ -32,7 +32,7 @@ def describe(job: phases.Job, archs: Arch, rows: list[Row]) -> list[Row]:
         f'config.describe.{name} must give one number an architecture, got '
         f'shape {columns[name].shape[1:]}.'
       )
-  if job.config['where'] is not None:
+  if job.config.get('where') is not None:
     holds = feasible.condition(job.config['where'], described)
     fulfils = np.asarray(batching.map_archs(holds, archs))
     columns['feasible'] = fulfils.astype(np.float32)

@@ -110,6 +110,7 @@ def _trace(job, spaces):
       job,
       jax.tree.map(lambda leaf: leaf[None], arch),
       [{'name': 'random', 'seed': 0, 'repeat': 0}],
+      job.config['evaluation'],
     )
     jax.eval_shape(training.init, key)
   except (TypeError, ValueError) as error:
@@ -210,7 +211,7 @@ def execute(study: Study) -> dict[str, Any]:
     described = columns.describe(job, archs, rows)
     if 'evaluation' in job.config:
       options, _ = settings.split_evaluation(job.config['evaluation'])
-      trained = phases.evaluate(job, archs, rows)
+      trained = phases.evaluate(job, archs, rows, job.config['evaluation'])
       described = [
         described[i // options['num_repeats']] | row
         for i, row in enumerate(trained)
