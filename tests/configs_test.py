@@ -25,9 +25,30 @@ _COMPARISONS = [name for name in _CONFIGS if name.startswith('compare_')]
 _SEARCHES = [
   name for name in _CONFIGS if name not in _SCORES + _STUDIES + _COMPARISONS
 ]
+# Compiling these takes more than twenty seconds; darts_digits, the main job,
+# does too, and the parts of all of them are compiled by conformance tests.
+_LONG = (
+  'assisted_evolution_nasbench201',
+  'bignas_digits',
+  'd_darts_digits',
+  'darts_prime_digits',
+  'darts_pt_digits',
+  'darts_rnn_text',
+  'drnas_digits',
+  'gdas_digits',
+  'irlas_nasbench201',
+  'lga_digits',
+  'nao_text',
+  'p_darts_digits',
+  'pc_darts_digits',
+)
 
 
-@pytest.mark.parametrize('name', _SEARCHES)
+def _slow_if_long(name):
+  return pytest.param(name, marks=[pytest.mark.slow] * (name in _LONG))
+
+
+@pytest.mark.parametrize('name', [_slow_if_long(name) for name in _SEARCHES])
 def test_the_quick_form_runs_to_its_report(name, tmp_path):
   config = importlib.import_module(f'configs.{name}').get_config('quick')
   outcome = experiment.run(config, tmp_path / 'run')
