@@ -49,7 +49,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   column = lambda which: dict(
     name='estimators.tabular.tabular',
     index_of=table['index_of'],
-    values=dict(name=f'{tables.__name__}:column', data='@data', which=which),
+    values=f'@data.{which}',
   )
   return ml_collections.ConfigDict(
     dict(

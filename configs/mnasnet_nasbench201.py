@@ -29,16 +29,6 @@ from nasjax.experiment.options import parse
 _REWARDS = {'hard': combine.HARD, 'soft': combine.SOFT}
 
 
-def _column(which: str, index_of: dict) -> dict:
-  """Return the section of the estimator of a column."""
-  values = dict(
-    name='configs.study_mnasnet_nasbench201:column', data='@data', which=which
-  )
-  return dict(
-    name='estimators.tabular.tabular', index_of=index_of, values=values
-  )
-
-
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Return the config.
 
@@ -61,7 +51,11 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   target, _ = study.DIGITS if quick else study.DEVICES[options['device']]
   table = study.table(None if quick else options['device'], target)
   columns = {
-    name: _column(name, table['index_of'])
+    name: dict(
+      name='estimators.tabular.tabular',
+      index_of=table['index_of'],
+      values=f'@data.{name}',
+    )
     for name in ('valid', 'test', 'latency')
   }
   return ml_collections.ConfigDict(

@@ -277,7 +277,7 @@ def _sandwich() -> Estimator:
   ends = [TINY.index(59), TINY.index(0)]
   network = _linear_network()
   return sandwich.sandwich(
-    sandwich.sampler(TINY, ends, 1),
+    samplers.sandwich(TINY, ends, 1),
     network,
     one_shot.init_supernet(network, TINY, (3,)),
     optax.sgd(0.1),

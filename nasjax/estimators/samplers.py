@@ -8,6 +8,7 @@ weights differ, and `one_shot` takes any:
                  2019)
   strictly_fair  as many as a decision has options, each option in one of them
                  (Chu et al., FairNAS, 2021)
+  sandwich       the biggest, the smallest and random ones (Yu and Huang, 2019)
   from_policy    those that a learned distribution draws (Pham et al., ENAS,
                  2018)
 
@@ -15,7 +16,7 @@ Subspaces need no sampler of their own: `uniform(subspaces.within(space, mask))`
 draws from the choices of a mask, which may be an array of a jitted program.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +93,38 @@ def strictly_fair(space: Space) -> Sampler:
     order = jnp.argsort(jax.random.uniform(key, options.shape), axis=-1)
     rows = jnp.take_along_axis(jnp.asarray(options, jnp.int32), order, axis=-1)
     return jax.vmap(lambda row: decisions.split(row, space.mask))(rows.T)
+
+  return sample
+
+
+def sandwich(space: Space, ends: Sequence[Arch], num_random: int) -> Sampler:
+  """Return the sampler of some fixed architectures and random ones.
+
+  Args:
+    space: where random architectures are drawn from.
+    ends: the fixed ones, the biggest first; none for uniform sampling.
+    num_random: random ones of an update.
+
+  Returns:
+    The sampler.
+
+  Raises:
+    ValueError: if an update has no architecture.
+
+  References:
+    Yu and Huang, Universally Slimmable Networks and Improved Training
+    Techniques, 2019, https://arxiv.org/abs/1903.05134.
+  """
+  if num_random < 0 or len(ends) + num_random < 1:
+    raise ValueError(
+      f'An update needs an architecture, got {len(ends)} fixed ones and '
+      f'num_random = {num_random}.'
+    )
+
+  def sample(key, step):
+    del step
+    random = [space.sample(key) for key in jax.random.split(key, num_random)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *ends, *random)
 
   return sample
 

@@ -9,7 +9,7 @@ update adds up the gradients of B children on the same batch:
   others    L = -sum_k stop(p_1)_k log p_k,  without any of them
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -17,17 +17,8 @@ from jax import lax
 import jax.numpy as jnp
 import optax
 
-from nasjax.types import Arch, Estimator, Key, Params, Space
-
-Sampler = Callable[[Key, jax.Array], Arch]
-
-
-class State(NamedTuple):
-  """The supernet in training."""
-
-  step: jax.Array  # i32[] updates done
-  weights: Params
-  optimizer_state: optax.OptState
+from nasjax.estimators import one_shot, samplers
+from nasjax.types import Arch, Estimator, Key, Params
 
 
 class Regularization(NamedTuple):
@@ -39,37 +30,8 @@ class Regularization(NamedTuple):
   of_all: bool = False  # for all children, not for the first alone
 
 
-def sampler(space: Space, ends: Sequence[Arch], num_random: int) -> Sampler:
-  """Return the children of an update: some that are fixed, and random ones.
-
-  Args:
-    space: where random children are drawn from.
-    ends: the fixed ones, the biggest first; none for uniform sampling.
-    num_random: random ones of an update.
-
-  Returns:
-    `(key, step) -> archs [B, ...]`.
-
-  Raises:
-    ValueError: if there is no child.
-  """
-  if num_random < 0 or len(ends) + num_random < 1:
-    raise ValueError(
-      f'An update needs a child, got {len(ends)} fixed ones and num_random = '
-      f'{num_random}.'
-    )
-
-  def draw(key, step):
-    del step
-    keys = jax.random.split(key, num_random)
-    random = [space.sample(key) for key in keys]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *ends, *random)
-
-  return draw
-
-
 def sandwich(
-  sampler: Sampler,
+  sampler: samplers.Sampler,
   network: Any,
   init_params: Callable[[Key], Params],
   optimizer: optax.GradientTransformation,
@@ -84,7 +46,7 @@ def sandwich(
   Children are computed one after the other in one loop, whatever their number.
 
   Args:
-    sampler: `(key, step) -> archs [B, ...]`; the first is the teacher.
+    sampler: such as `samplers.sandwich`; the first child is the teacher.
     network: `apply({'params': params}, arch, image) -> f32[N, C]`, which takes
       `drop_path` and `dropout` where they are used.
     init_params: `(key) -> weights`.
@@ -102,7 +64,9 @@ def sandwich(
 
   def init(key):
     weights = init_params(key)
-    return State(jnp.zeros((), jnp.int32), weights, optimizer.init(weights))
+    return one_shot.State(
+      jnp.zeros((), jnp.int32), weights, optimizer.init(weights)
+    )
 
   def logits_of(weights, arch, key, image, amount):
     drawn = {
@@ -156,7 +120,7 @@ def sandwich(
     )
     weights = optax.apply_updates(state.weights, updates)
     others = max(num_children - 1, 1)
-    return State(state.step + 1, weights, optimizer_state), {
+    return one_shot.State(state.step + 1, weights, optimizer_state), {
       'train_loss': losses[0],
       'train_accuracy': accuracies[0],
       'child_loss': jnp.sum(losses[1:]) / others,

@@ -212,3 +212,32 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
     else:
       arguments[key] = _make(value, parts)
   return factory(**arguments)
+
+
+def build_sections(
+  config: Mapping[str, Any], keys: Sequence[str], parts: Mapping[str, Any]
+) -> dict[str, Any]:
+  """Build sections of a config in turn; each may use those before it.
+
+  Args:
+    config: nested dicts.
+    keys: of the sections, of which some may be missing; 'describe' is a dict of
+      sections.
+    parts: what there is before them.
+
+  Returns:
+    The parts and what was built.
+
+  Raises:
+    ValueError: as `build`, with the name of the section.
+  """
+  parts = dict(parts)
+  for key in keys:
+    if key not in config:
+      continue
+    make = build_values if key == 'describe' else build
+    try:
+      parts[key] = make(config[key], **parts)
+    except ValueError as error:
+      raise ValueError(f'config.{key}: {error}') from error
+  return parts

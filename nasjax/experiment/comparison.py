@@ -72,16 +72,9 @@ def _is_done(workdir):
 
 
 def _parts(config):
-  """What the evaluation needs, each mistake with the section that it is in."""
-  parts = {key: config[key] for key in settings.SCALARS}
-  for key in _BEFORE_METHODS:
-    if key not in config:
-      continue
-    make = build.build_values if key == 'describe' else build.build
-    try:
-      parts[key] = make(config[key], **parts)
-    except ValueError as error:
-      raise ValueError(f'config.{key}: {error}') from error
+  """What the evaluation needs."""
+  scalars = {key: config[key] for key in settings.SCALARS}
+  parts = build.build_sections(config, _BEFORE_METHODS, scalars)
   form = config.get('form')
   parts['form'] = build.build(form, **parts) if form else lambda arch: arch
   return parts

@@ -146,14 +146,11 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   folder.check(workdir, config)
   if config['tensorboard']:
     metrics.require_tensorboard()
-  parts = {key: config[key] for key in settings.SCALARS}
-  for key in settings.SECTIONS:
-    if key in config and key != 'evaluation':
-      try:
-        make = build.build_values if key == 'describe' else build.build
-        parts[key] = make(config[key], **parts)
-      except ValueError as error:
-        raise ValueError(f'config.{key}: {error}') from error
+  parts = build.build_sections(
+    config,
+    [key for key in settings.SECTIONS if key != 'evaluation'],
+    {key: config[key] for key in settings.SCALARS},
+  )
   if not isinstance(parts['search'], Search):
     raise ValueError(
       f'config.search: {config["search"]["name"]!r} makes a '

@@ -48,16 +48,10 @@ from nasjax.experiment import (
 
 
 def _make_parts(config):
-  """All parts, each mistake with the section that it is in."""
-  parts = {key: config[key] for key in score_settings.SCALARS}
-  for key in score_settings.SECTIONS:
-    if key in config and key != 'proxies':
-      make = build.build_values if key == 'describe' else build.build
-      try:
-        parts[key] = make(config[key], **parts)
-      except ValueError as error:
-        raise ValueError(f'config.{key}: {error}') from error
-  return parts
+  """All parts but the proxies, which are built one by one."""
+  keys = [key for key in score_settings.SECTIONS if key != 'proxies']
+  scalars = {key: config[key] for key in score_settings.SCALARS}
+  return build.build_sections(config, keys, scalars)
 
 
 def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:

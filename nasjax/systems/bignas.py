@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import optax
 
 from nasjax.estimators import calibration as calibrations
-from nasjax.estimators import combine, one_shot, sandwich
+from nasjax.estimators import combine, one_shot, samplers, sandwich
 from nasjax.networks import mobile_children
 from nasjax.searches import black_box, phases
 from nasjax.spaces import mobile, mobile_grid
@@ -101,7 +101,7 @@ def bignas(
     )
   accuracy = calibrations.calibrated_accuracy(tracked, calibration['image'])
   supernet = sandwich.sandwich(
-    sandwich.sampler(
+    samplers.sandwich(
       space,
       ends if with_sandwich else [],
       num_random + (0 if with_sandwich else len(ends)),

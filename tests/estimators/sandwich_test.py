@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from nasjax.estimators import sandwich
+from nasjax.estimators import samplers, sandwich
 from nasjax.spaces import categorical
 
 SPACE = categorical.categorical({'width': (2, 3)})
@@ -151,7 +151,7 @@ def test_the_key_drops_parts_of_the_biggest_alone(of_all):
 
 
 def test_the_sandwich_has_both_ends_and_uniform_children_between():
-  draw = sandwich.sampler(SPACE, [BIGGEST, SMALLEST], 2)
+  draw = samplers.sandwich(SPACE, [BIGGEST, SMALLEST], 2)
   archs = jax.jit(jax.vmap(draw, (0, None)))(
     jax.random.split(jax.random.key(0), 5000), 0
   )['width']
@@ -164,5 +164,5 @@ def test_the_sandwich_has_both_ends_and_uniform_children_between():
 
 
 def test_a_sampler_without_children_is_refused():
-  with pytest.raises(ValueError, match='needs a child'):
-    sandwich.sampler(SPACE, [], 0)
+  with pytest.raises(ValueError, match='needs an architecture'):
+    samplers.sandwich(SPACE, [], 0)
