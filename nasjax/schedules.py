@@ -52,7 +52,8 @@ def constant_ending(
 
   References:
     Yu et al., BigNAS: Scaling Up Neural Architecture Search with Big
-    Single-Stage Models, 2020, https://arxiv.org/abs/2003.11142, section 3.1.
+    Single-Stage Models, 2020, https://arxiv.org/abs/2003.11142: exponential
+    decay with a constant ending. The numbers are a reimplementation's.
   """
 
   def rate(epoch):

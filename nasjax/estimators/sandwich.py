@@ -2,8 +2,8 @@
 
 Yu, Huang, Universally Slimmable Networks, 2019
 (https://arxiv.org/abs/1903.05134), the sandwich rule and in-place distillation;
-Yu et al., BigNAS, 2020 (https://arxiv.org/abs/2003.11142), section 3.1. One
-update adds up the gradients of B children on the same batch:
+Yu et al., BigNAS, 2020 (https://arxiv.org/abs/2003.11142). One update adds up
+the gradients of B children on the same batch:
 
   biggest   L = CE(y, p_1), with label smoothing, dropout and drop path
   others    L = -sum_k stop(p_1)_k log p_k,  without any of them

@@ -1,8 +1,9 @@
 """RMSProp with the schedule that mobile networks are trained with.
 
 Tan et al., MnasNet, 2019 (https://arxiv.org/abs/1807.11626), whose program has
-these settings; Yu et al., BigNAS, 2020 (https://arxiv.org/abs/2003.11142),
-section 3.1, for the ending of the schedule.
+decay, momentum, epsilon, weight decay and steps of the rate; Yu et al., BigNAS,
+2020 (https://arxiv.org/abs/2003.11142), for the ending of the schedule, whose
+numbers are those of a public reimplementation: the paper's were not at hand.
 """
 
 import jax
@@ -30,7 +31,7 @@ def rms_prop(
 
   Args:
     steps_per_epoch: of the schedule.
-    learning_rate: in the beginning (BigNAS: 0.256 for batches of 4,096).
+    learning_rate: in the beginning (0.256 for batches of 4,096).
     ending: share at which the rate stays; 0 for none.
     decay_epochs: epochs between steps of the rate, each by 0.97.
     warmup_epochs: epochs in which the rate grows.

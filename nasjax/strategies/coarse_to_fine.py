@@ -1,7 +1,7 @@
 """A coarse grid first, then steps from the best of what has been found.
 
 Yu et al., BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage
-Models, 2020 (https://arxiv.org/abs/2003.11142), section 3.2: all networks of a
+Models, 2020 (https://arxiv.org/abs/2003.11142): all networks of a
 small grid, whose decisions agree, are scored; then the best is varied.
 """
 
@@ -50,7 +50,7 @@ def coarse_to_fine(
     ValueError: if the grid is empty or nothing is asked for.
 
   References:
-    Yu et al., BigNAS, 2020, https://arxiv.org/abs/2003.11142, section 3.2.
+    Yu et al., BigNAS, 2020, https://arxiv.org/abs/2003.11142.
   """
   num_grid = jax.tree.leaves(grid)[0].shape[0]
   if num_grid < 1 or batch_size < 1 or num_tries < 1:

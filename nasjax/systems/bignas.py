@@ -1,7 +1,7 @@
 """BigNAS: one supernet whose children are used as they are.
 
 Yu et al., BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage
-Models, 2020, https://arxiv.org/abs/2003.11142. Training (section 3.1):
+Models, 2020, https://arxiv.org/abs/2003.11142. Training:
 
   sandwich rule        every update has the biggest, the smallest and
                        `num_random` random children on the same batch
@@ -12,8 +12,8 @@ Models, 2020, https://arxiv.org/abs/2003.11142. Training (section 3.1):
   regularisation       dropout, drop path and label smoothing of the biggest
                        alone; weight decay once an update
 
-Selection (section 3.2), in the updates after `train_steps`: coarse to fine,
-within a budget, by the accuracy of children with calibrated norm (section 3.1).
+Selection, in the updates after `train_steps`: coarse to fine, within a budget,
+by the accuracy of children with calibrated norm.
 
 Deviations
   * Every child of an update has its own resolution, where it is searched.
@@ -88,7 +88,7 @@ def bignas(
     ValueError: if children are to learn from the biggest one without it.
 
   References:
-    Yu et al., BigNAS, 2020, https://arxiv.org/abs/2003.11142, section 3.
+    Yu et al., BigNAS, 2020, https://arxiv.org/abs/2003.11142.
   """
   if distill and not with_sandwich:
     raise ValueError('Without the sandwich rule there is nobody to distill.')
