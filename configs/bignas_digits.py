@@ -3,10 +3,10 @@ r"""BigNAS on handwritten digits: children of one supernet, used as they are.
 Yu et al., BigNAS, 2020, scaled down: 8x8 images of one resolution instead of
 192 to 320 pixels, three stages of 8 to 24 channels instead of seven, batches of
 70 of 700 training images, 60 epochs. The rate is 0.256 for batches of 4,096 and
-so 0.0044 here. Then 12 updates select a child with at most half of the
-multiply-adds of the biggest, by its accuracy on 700 other images. The 397
-images that nothing else sees test the child that was found and random ones,
-trained alone for as many steps.
+so 0.0044 here (settings of a reimplementation: the paper was not at hand). Then
+12 updates select a child with at most half of the multiply-adds of the biggest,
+by its accuracy on 700 other images. The 397 images that nothing else sees test
+the child that was found and random ones, trained alone for as many steps.
 
   python -m experiments.search --config=configs/bignas_digits.py \
       --workdir=runs/bignas_digits
@@ -17,8 +17,9 @@ to the biggest, and what each part of the method is for:
   python -m experiments.bignas_digits --workdir=runs/bignas --output=OUTPUT
 
 `:quick` takes a few steps in the smallest setting. Other options leave out one
-part: `:no_distillation`, `:no_sandwich` (uniform sampling), `:no_ending` (the
-rate goes on falling), `:no_zero` (all norms begin at one), `:regularize_all`.
+part: `:no_distillation`, `:no_sandwich` (uniform sampling, so nobody to distill
+from, and all children are regularised), `:no_ending` (the rate goes on
+falling), `:no_zero` (all norms begin at one), `:regularize_all`.
 """
 
 import ml_collections

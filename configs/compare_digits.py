@@ -18,12 +18,12 @@ methods that are more than one descent fit into this:
 Rates of the weights are the papers', but 0.025 where theirs is smaller
 (fair_darts, d_darts: 0.005 for some ten thousand updates). Adam's rate for
 alpha times the number of its steps is that of DARTS on CIFAR-10 (3e-4 for
-19,550), or of the paper where alpha goes less far (darts_prime, pc_darts,
-drnas); r_darts has the rate of darts. Where weights have to reach a bar of 0.85
-(fair_darts, d_darts) the rate is that of `d_darts_digits.py`. Alpha rests for
-the paper's share of a search. All methods see the same halves of the images:
-darts_prime does not divide them 10 to 1. d_darts leaves out its ablation loss,
-which has no gradient.
+19,550), or of the paper where alpha goes less far (darts_prime, p_darts,
+pc_darts, drnas); r_darts has the rate of darts. Where weights have to reach a
+bar of 0.85 (fair_darts, d_darts) the rate is that of `d_darts_digits.py`. Alpha
+rests for the paper's share of a search. All methods see the same halves of the
+images: darts_prime does not divide them 10 to 1. d_darts leaves out its
+ablation loss, which has no gradient.
 
 What is found is trained from scratch on all 1,400 images (15 epochs, batches of
 64), beside random cells of the same space, in one program and on the same

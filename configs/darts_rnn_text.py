@@ -71,7 +71,7 @@ _PAPER = Scale(
   8,
   (256, 64),
   35,
-  (50, 1600),
+  (50, 1600),  # the second as recalled, not read
   (20.0, 20.0),
   20.0,
   3e-3,

@@ -4,7 +4,7 @@ Y. Zhao et al., Few-shot Neural Architecture Search, 2021, in the setting of
 `configs/spos_nasbench201.py`: one supernet for all cells, then one for each
 operation of the first edge, four in the table of digits; then 1,000 random
 cells are scored by the supernet of their operation. All supernets together take
-the 3,000 steps of that config.
+the 3,000 steps of that config; of ENAS two thirds of them move the policy.
 
   python -m experiments.search --config=configs/few_shot_nasbench201.py \
       --workdir=runs/few_shot
@@ -14,8 +14,8 @@ a colon, separated by commas:
 
   quick   few steps of a tiny network
   inner   random (default): random search on the supernets; darts or enas: that
-          search in the whole space, then in each part; for one supernet see
-          `configs/enas_nasbench201.py`, and `:inner=darts,whole`
+          search in the whole space, then in each part; for one supernet add
+          `whole`
   whole   one part with all operations: the search on one supernet with the same
           number of updates
 """

@@ -6,7 +6,8 @@ first order, minimises validation loss + balance * (predicted latency / that of
 a usual cell). What is found is looked up, beside random cells: test accuracy in
 the table of digits that comes with nasjax, and the measured latency, which the
 search has not seen. Small: one cell a stage of 4 channels, 30 epochs of 10
-steps; Adam's rate for alpha times the number of steps is the paper's.
+steps; Adam's rate for alpha times the number of steps is that of DARTS on
+CIFAR-10.
 
   python -m experiments.search --config=configs/latency_darts_nasbench201.py \
       --workdir=runs/latency_darts_nasbench201
@@ -168,13 +169,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         name='spaces.nasbench201.nasbench201',
         mask=dict(name=f'{here}:mask', none=options['none']),
       ),
-      network=dict(
-        name='networks.nasbench201.NasBench201',
-        channels=2 if quick else 4,
-        cells_per_stage=1,
-        num_stages=1 if quick else 3,
-        affine=False,
-      ),
+      network=radars_digits.network(quick),
       search=dict(
         name='searches.run.epochs',
         search=dict(

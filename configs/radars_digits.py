@@ -40,6 +40,17 @@ def mask() -> dict:
   return digits_table.load().mask
 
 
+def network(quick: bool) -> dict:
+  """Return the section of the networks that these cells are searched in."""
+  return dict(
+    name='networks.nasbench201.NasBench201',
+    channels=2 if quick else 4,
+    cells_per_stage=1,
+    num_stages=1 if quick else 3,
+    affine=False,
+  )
+
+
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Return the config.
 
@@ -87,13 +98,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         inner=dict(
           function='systems.darts.darts',
           space=space,
-          network=dict(
-            name='networks.nasbench201.NasBench201',
-            channels=2 if quick else 4,
-            cells_per_stage=1,
-            num_stages=1 if quick else 3,
-            affine=False,
-          ),
+          network=network(quick),
           derive=None,
           input_shape=(8, 8, 1),
           steps_per_epoch=steps_per_epoch,

@@ -24,7 +24,7 @@ weights. Options come after a colon, separated by commas:
   updates   of all supernets of a run together (default 6000)
   runs      of each kind (default 5)
   channels  of the first stage (default 4)
-  num       random cells instead of all (of CIFAR-10 always: 1000)
+  num       random cells (default: all; of CIFAR-10 1000)
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ import jax
 import ml_collections
 import optax
 
-from configs import random_search_nasbench201
+from configs import radars_digits, random_search_nasbench201
 from nasjax import schedules
 from nasjax.estimators import few_shot, one_shot, pretrained, samplers
 from nasjax.estimators.zero_cost import Joint
@@ -107,20 +107,11 @@ def supernets(
 
 def _digits(quick: bool) -> dict:
   """Return the sections of digits and of the table that comes with nasjax."""
-  values = dict(
-    name='data.digits_table.values',
-    table=dict(name='data.digits_table.load'),
-    split='test',
-  )
-  mask = dict(name='configs.score_table_digits:mask')
+  mask = dict(name='configs.radars_digits:mask')
   return dict(
     data=dict(name='data.arrays.digits'),
     space=dict(name='spaces.nasbench201.nasbench201', mask=mask),
-    accuracy=dict(
-      name='estimators.tabular.tabular',
-      index_of=dict(name='spaces.categorical.numbering', mask=mask),
-      values=values,
-    ),
+    accuracy=radars_digits.column('test'),
     label='digits, test, 36 steps, mean of three trainings',
     input_shape=(8, 8, 1),
     num_images=100 if quick else 700,

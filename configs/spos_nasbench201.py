@@ -17,7 +17,8 @@ Options come after a colon, separated by commas:
             random cells in the place of evolution
   fairnas   the supernet of FairNAS (Chu et al., 2021): a step takes a cell for
             each of four operations, so a quarter of the steps
-  limit     most multiply-adds of a cell's network, in thousands (default: any)
+  limit     most multiply-adds of a cell's network, in thousands (default: any);
+            of evolution only
 """
 
 import jax
@@ -52,13 +53,7 @@ def images(quick: bool) -> dict:
   return dict(
     data=dict(name='data.arrays.digits'),
     space=dict(name='spaces.nasbench201.nasbench201', mask=mask),
-    network=dict(
-      name='networks.nasbench201.NasBench201',
-      channels=2 if quick else 4,
-      cells_per_stage=1,
-      num_stages=1 if quick else 3,
-      affine=False,
-    ),
+    network=radars_digits.network(quick),
     describe=dict(
       params=dict(function='spaces.nasbench201.num_params'),
       test_accuracy=radars_digits.column('test'),
@@ -97,6 +92,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     ValueError: for an unknown option.
   """
   options = parse(arg, _OPTIONS, {})
+  if options['random'] and options['limit']:
+    raise ValueError('The option limit is one of evolution, not of random.')
   quick = options['quick']
   size = 4 if quick else 50
   strategy = dict(

@@ -63,7 +63,7 @@ def agent(name: str, num_queries: int) -> dict:
   return dict(
     name='strategies.q_learning.q_learning',
     batch_size=_BATCH,
-    # BlockQNN's 0.01 is for 178 iterations of 64.
+    # BlockQNN's 0.01, as recalled, is for 178 iterations of 64.
     learning_rate=0.1,
     num_iterations=-(-num_queries // _BATCH),
   )

@@ -250,7 +250,8 @@ def write_front(output: pathlib.Path, device: str, rows: list[Row]) -> None:
     )
   header = ('balance', 'n', 'cells', 'test accuracy, %', 'latency, ms')
   header += ('params', 'accuracy - that of balance 0', 'latency saved, %')
-  name = f'front_{device}' + _OPTIONS.value.replace(',', '_')
+  options = _OPTIONS.value.replace(',', '_').replace('=', '')
+  name = '_'.join(filter(None, ('front', device, options)))
   _summary(output, name, results.grid(header, lines))
   with open(output / f'{name}.csv', 'w', newline='') as file:
     writer = csv.writer(file)
