@@ -110,7 +110,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     distill=arg not in ('no_sandwich', 'no_distillation'),
     regularization=dict(
       name='estimators.sandwich.Regularization',
-      of_all=arg in ('no_sandwich', 'regularize_all'),
+      of_all=arg == 'regularize_all',
     ),
     optimizer=dict(
       name='searches.rms_prop.rms_prop',

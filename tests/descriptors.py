@@ -488,7 +488,7 @@ def _radars():
 
 def _bignas():
   network = _linear_network(MOBILE)
-  network.clone = lambda track: network
+  network.clone = lambda **settings: network
   valid = _EXAMPLES | {'weight': np.ones(3, np.float32)}
   return bignas.bignas(
     MOBILE,

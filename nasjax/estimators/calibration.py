@@ -1,7 +1,7 @@
 """Statistics of normalisation for a network that shares its weights.
 
 Yu, Huang, Universally Slimmable Networks and Improved Training Techniques, 2019
-(https://arxiv.org/abs/1903.05134), section 3.3; BigNAS calibrates every child
+(https://arxiv.org/abs/1903.05134); BigNAS calibrates every child
 in this way. Running averages of a supernet belong to no child: here are those
 of one child, from a few batches of training images.
 """
@@ -13,15 +13,12 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from nasjax.estimators import training
 from nasjax.types import Arch, Batch, Params
 
 
 def calibrate(
-  network: Any,
-  params: Params,
-  arch: Arch,
-  images: jax.Array,
-  momentum: float = 0.9,
+  network: Any, params: Params, arch: Arch, images: jax.Array
 ) -> Any:
   """Return the mean statistics of some batches.
 
@@ -30,11 +27,10 @@ def calibrate(
 
   Args:
     network: `apply(variables, arch, x, train=..., mutable=...)`; it keeps
-      running statistics.
+      running statistics, of momentum 0: those of the last batch.
     params: its weights.
     arch: the child, in any form.
     images: k batches `[k, N, ...]`.
-    momentum: of the network's statistics.
 
   Returns:
     The collection 'batch_stats'.
@@ -54,20 +50,17 @@ def calibrate(
     return jax.tree.map(jnp.add, total, statistics(images, zeros)), None
 
   total, _ = lax.scan(add, zeros, images)
-  # From zero, a step of the average is that share of the batch's statistics.
-  scale = 1 / (len(images) * (1 - momentum))
-  return jax.tree.map(lambda leaf: scale * leaf, total)
+  return jax.tree.map(lambda leaf: leaf / len(images), total)
 
 
 def calibrated_accuracy(
-  network: Any, images: jax.Array, momentum: float = 0.9
+  network: Any, images: jax.Array
 ) -> Callable[[Params, Arch, Batch], jax.Array]:
   """Return the accuracy of children with shared weights.
 
   Args:
     network: as for `calibrate`.
     images: k batches of the training split, for calibration.
-    momentum: of the network's statistics.
 
   Returns:
     `(params, arch, batches) -> f32[]` for stacked batches `[T, B, ...]` with
@@ -75,15 +68,8 @@ def calibrated_accuracy(
   """
 
   def accuracy(params, arch, batches):
-    stats = calibrate(network, params, arch, images, momentum)
+    stats = calibrate(network, params, arch, images)
     variables = {'params': params, 'batch_stats': stats}
-
-    def count(total, batch):
-      logits = network.apply(variables, arch, batch['image'], train=False)
-      hits = (logits.argmax(-1) == batch['label']) * batch['weight']
-      return total + hits.sum(), None
-
-    total, _ = lax.scan(count, jnp.zeros(()), batches)
-    return total / batches['weight'].sum()
+    return training.accuracy(network, variables, arch, batches)
 
   return accuracy

@@ -23,7 +23,7 @@ follows overconfidence: where the loss exceeds what predictions expect, `none`
 is the cheapest choice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -34,19 +34,6 @@ from nasjax import choice
 from nasjax.types import Arch, Batch, Key, Metrics, Params
 
 Loss = Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]
-
-
-def untie(arch: Arch, kinds: Sequence[str]) -> Arch:
-  """Return an architecture with a copy of the choices for every cell.
-
-  Args:
-    arch: dict of `f32[E, K]`, or `int32[E]`.
-    kinds: the leaf that every cell takes, `kinds` of a `Darts` network.
-
-  Returns:
-    `{'cells': [cells, E, ...]}`, for `network.clone(cells=range(num_cells))`.
-  """
-  return {'cells': jnp.stack([arch[kind] for kind in kinds])}
 
 
 def _check(arch):

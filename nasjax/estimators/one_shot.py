@@ -19,7 +19,6 @@ from nasjax.estimators import samplers
 from nasjax.types import Arch, Batch, Estimator, Key, Metrics, Params, Space
 
 Loss = Callable[[Params, Arch, Key, Batch], tuple[jax.Array, Metrics]]
-_REDUCTIONS = ('mean', 'sum')
 
 
 class State(NamedTuple):
@@ -30,15 +29,36 @@ class State(NamedTuple):
   optimizer_state: optax.OptState
 
 
+def start(weights: Params, optimizer: optax.GradientTransformation) -> State:
+  """Return the state of a supernet with these weights, before any update."""
+  return State(jnp.zeros((), jnp.int32), weights, optimizer.init(weights))
+
+
+def move(
+  state: State, gradient: Params, optimizer: optax.GradientTransformation
+) -> State:
+  """Return the state after a step of the optimiser.
+
+  Args:
+    state: before it.
+    gradient: of the weights.
+    optimizer: of the weights.
+  """
+  updates, optimizer_state = optimizer.update(
+    gradient, state.optimizer_state, state.weights
+  )
+  weights = optax.apply_updates(state.weights, updates)
+  return State(state.step + 1, weights, optimizer_state)
+
+
 def gradient_of(
   loss: Loss,
   weights: Params,
   archs: Arch,
   key: Key,
   batch: Batch,
-  reduction: str = 'sum',
 ) -> tuple[Params, jax.Array, Metrics]:
-  """Return the gradients of several architectures, put together.
+  """Return the sum of the gradients of several architectures.
 
   They are computed one after the other: the memory is that of one.
 
@@ -48,7 +68,6 @@ def gradient_of(
     archs: B architectures, pytree of `[B, ...]`.
     key: of the losses.
     batch: the same for all.
-    reduction: 'sum' or 'mean', of the gradients.
 
   Returns:
     The gradient, and the means of losses and metrics.
@@ -70,8 +89,6 @@ def gradient_of(
     jax.tree.map(jnp.zeros_like, weights),
     (jax.random.split(key, num_archs), archs),
   )
-  if reduction == 'mean':
-    total = jax.tree.map(lambda leaf: leaf / num_archs, total)
   return total, *jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), results)
 
 
@@ -82,50 +99,37 @@ def one_shot(
   optimizer: optax.GradientTransformation,
   valid: Batch,
   value: str = 'accuracy',
-  reduction: str = 'sum',
 ) -> Estimator:
   """Return the estimator whose weights are trained on drawn architectures.
 
   Args:
-    sampler: `(key, step) -> archs [B, ...]`, those of each update.
+    sampler: `(key) -> archs [B, ...]`, those of each update.
     loss: `(weights, arch, key, batch) -> (f32[], metrics)`.
     init_params: `(key) -> weights` of the supernet.
     optimizer: of the weights.
     valid: stacked batches `[T, B, ...]` of the split that steers the search.
     value: the metric of `loss` that is the score, averaged over `valid`;
       higher is better.
-    reduction: 'sum' or 'mean' of the gradients of an update.
 
   Returns:
     The estimator. Norm uses the statistics of the batch, so scores need no
     calibration.
-
-  Raises:
-    ValueError: if there is no such reduction.
   """
-  if reduction not in _REDUCTIONS:
-    raise ValueError(f'reduction: one of {_REDUCTIONS}, got {reduction!r}.')
 
   def init(key):
-    weights = init_params(key)
-    return State(jnp.zeros((), jnp.int32), weights, optimizer.init(weights))
+    return start(init_params(key), optimizer)
 
   def update(key, state, batch):
     arch_key, loss_key = jax.random.split(key)
     gradient, train_loss, metrics = gradient_of(
       loss,
       state.weights,
-      sampler(arch_key, state.step),
+      sampler(arch_key),
       loss_key,
       batch,
-      reduction,
     )
-    updates, optimizer_state = optimizer.update(
-      gradient, state.optimizer_state, state.weights
-    )
-    weights = optax.apply_updates(state.weights, updates)
     metrics = {f'train_{name}': x for name, x in metrics.items()}
-    state = State(state.step + 1, weights, optimizer_state)
+    state = move(state, gradient, optimizer)
     return state, dict(metrics, train_loss=train_loss)
 
   def score(key, state, arch):

@@ -1,7 +1,7 @@
 """Which architectures train the weights that they share, update by update.
 
-A sampler is `(key, step) -> archs [B, ...]`: the children whose gradients are
-put together in update `step`. It is all in which many methods with shared
+A sampler is `(key) -> archs [B, ...]`: the children whose gradients are put
+together in one update. It is all in which many methods with shared
 weights differ, and `one_shot` takes any:
 
   uniform        random architectures (Guo et al., SPOS, 2020; Li and Talwalkar,
@@ -25,7 +25,7 @@ import numpy as np
 from nasjax.spaces import decisions
 from nasjax.types import Arch, Distribution, Key, Params, Space
 
-Sampler = Callable[[Key, jax.Array], Arch]
+Sampler = Callable[[Key], Arch]
 
 
 def _keys(key, num_archs):
@@ -49,8 +49,7 @@ def uniform(space: Space, num_archs: int = 1) -> Sampler:
     Sampling, 2020, https://arxiv.org/abs/1904.00420.
   """
 
-  def sample(key, step):
-    del step
+  def sample(key):
     return jax.vmap(space.sample)(_keys(key, num_archs))
 
   return sample
@@ -88,8 +87,7 @@ def strictly_fair(space: Space) -> Sampler:
     )
   options = np.nonzero(allowed)[1].reshape(len(allowed), counts[0])
 
-  def sample(key, step):
-    del step
+  def sample(key):
     order = jnp.argsort(jax.random.uniform(key, options.shape), axis=-1)
     rows = jnp.take_along_axis(jnp.asarray(options, jnp.int32), order, axis=-1)
     return jax.vmap(lambda row: decisions.split(row, space.mask))(rows.T)
@@ -102,29 +100,29 @@ def sandwich(space: Space, ends: Sequence[Arch], num_random: int) -> Sampler:
 
   Args:
     space: where random architectures are drawn from.
-    ends: the fixed ones, the biggest first; none for uniform sampling.
+    ends: the fixed ones, the biggest first.
     num_random: random ones of an update.
 
   Returns:
     The sampler.
 
   Raises:
-    ValueError: if an update has no architecture.
+    ValueError: if there is none of either kind.
 
   References:
     Yu and Huang, Universally Slimmable Networks and Improved Training
     Techniques, 2019, https://arxiv.org/abs/1903.05134.
   """
-  if num_random < 0 or len(ends) + num_random < 1:
+  if num_random < 1 or not ends:
     raise ValueError(
-      f'An update needs an architecture, got {len(ends)} fixed ones and '
-      f'num_random = {num_random}.'
+      'A sandwich needs fixed architectures and random ones, got '
+      f'{len(ends)} and {num_random}.'
     )
 
-  def sample(key, step):
-    del step
-    random = [space.sample(key) for key in jax.random.split(key, num_random)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *ends, *random)
+  def sample(key):
+    random = jax.vmap(space.sample)(jax.random.split(key, num_random))
+    fixed = jax.tree.map(lambda *leaves: jnp.stack(leaves), *ends)
+    return jax.tree.map(lambda *x: jnp.concatenate(x), fixed, random)
 
   return sample
 
@@ -147,8 +145,7 @@ def from_policy(
     2018, https://arxiv.org/abs/1802.03268, section 2.2.
   """
 
-  def sample(key, step):
-    del step
+  def sample(key):
     draw = lambda key: distribution.sample(key, params)
     return jax.vmap(draw)(_keys(key, num_archs))
 

@@ -63,10 +63,7 @@ def sandwich(
   smoothing, *rates, of_all = regularization or Regularization()
 
   def init(key):
-    weights = init_params(key)
-    return one_shot.State(
-      jnp.zeros((), jnp.int32), weights, optimizer.init(weights)
-    )
+    return one_shot.start(init_params(key), optimizer)
 
   def logits_of(weights, arch, key, image, amount):
     drawn = {
@@ -80,12 +77,12 @@ def sandwich(
 
   def update(key, state, batch):
     arch_key, drop_key = jax.random.split(key)
-    archs = sampler(arch_key, state.step)
+    archs = sampler(arch_key)
     num_children = jax.tree.leaves(archs)[0].shape[0]
 
     def child(carry, item):
       gradients, soft = carry
-      arch, is_first = item
+      drop_key, arch, is_first = item
       amount = jnp.where(is_first | of_all, 1.0, 0.0)
       labels = jax.nn.one_hot(batch['label'], soft.shape[-1], dtype=soft.dtype)
       labels = optax.losses.smooth_labels(labels, smoothing * amount)
@@ -109,18 +106,23 @@ def sandwich(
     shape = jax.eval_shape(
       lambda: logits_of(state.weights, first, drop_key, batch['image'], 0.0)
     )
-    start = jax.tree.map(jnp.zeros_like, state.weights), jnp.zeros(shape.shape)
+    start = (
+      jax.tree.map(jnp.zeros_like, state.weights),
+      jnp.zeros(shape.shape, shape.dtype),
+    )
     (gradient, _), (losses, accuracies) = lax.scan(
-      child, start, (archs, jnp.arange(num_children) == 0)
+      child,
+      start,
+      (
+        jax.random.split(drop_key, num_children),
+        archs,
+        jnp.arange(num_children) == 0,
+      ),
     )
     if average:
       gradient = jax.tree.map(lambda leaf: leaf / num_children, gradient)
-    updates, optimizer_state = optimizer.update(
-      gradient, state.optimizer_state, state.weights
-    )
-    weights = optax.apply_updates(state.weights, updates)
     others = max(num_children - 1, 1)
-    return one_shot.State(state.step + 1, weights, optimizer_state), {
+    return one_shot.move(state, gradient, optimizer), {
       'train_loss': losses[0],
       'train_accuracy': accuracies[0],
       'child_loss': jnp.sum(losses[1:]) / others,

@@ -34,6 +34,30 @@ class Trainer(NamedTuple):
   accuracy: Callable[[Child, Arch, Batch], jax.Array]
 
 
+def accuracy(
+  network: Any, variables: Any, arch: Arch, batches: Batch
+) -> jax.Array:
+  """Return the share of examples that a network tells right.
+
+  Args:
+    network: `apply(variables, arch, x, train=False) -> logits`.
+    variables: of the network.
+    arch: any form that it takes.
+    batches: stacked `[T, B, ...]`, with weights of examples.
+
+  Returns:
+    `f32[]`.
+  """
+
+  def count(total, batch):
+    logits = network.apply(variables, arch, batch['image'], train=False)
+    hits = (logits.argmax(-1) == batch['label']) * batch['weight']
+    return total + hits.sum(), None
+
+  total, _ = lax.scan(count, jnp.zeros(()), batches)
+  return total / batches['weight'].sum()
+
+
 def train_child(
   network: Any,
   input_shape: tuple[int, ...],
@@ -130,18 +154,11 @@ def train_child(
       'train_accuracy': accuracy,
     }
 
-  def accuracy(child, arch, batches):
+  def child_accuracy(child, arch, batches):
     variables = {'params': child.params, 'batch_stats': child.batch_stats}
+    return accuracy(network, variables, arch, batches)
 
-    def count(total, batch):
-      logits = network.apply(variables, arch, batch['image'], train=False)
-      hits = (logits.argmax(-1) == batch['label']) * batch['weight']
-      return total + hits.sum(), None
-
-    total, _ = lax.scan(count, jnp.zeros(()), batches)
-    return total / batches['weight'].sum()
-
-  return Trainer(init, update, accuracy)
+  return Trainer(init, update, child_accuracy)
 
 
 def constant_rate(

@@ -70,7 +70,8 @@ def elastic_resolution(
     method: of `jax.image.resize`.
 
   Returns:
-    `init(key, arch, x)` and `apply(variables, arch, x, **options)`.
+    `init(key, arch, x)` and `apply(variables, arch, x, train, mutable,
+    **options)`, whose other options are arrays.
   """
 
   def resize(x, side):
@@ -80,10 +81,22 @@ def elastic_resolution(
   def init(key: Key, arch: Arch, x: chex.Array, **options) -> Params:
     return network.init(key, arch, resize(x, layout.resolutions[0]), **options)
 
-  def apply(variables: Params, arch: Arch, x: chex.Array, **options) -> Any:
+  def apply(
+    variables: Params,
+    arch: Arch,
+    x: chex.Array,
+    train: bool = True,
+    mutable: Any = False,
+    **options: Any,
+  ) -> Any:
     def at(side):
       return lambda variables, arch, x, options: network.apply(
-        variables, arch, resize(x, side), **options
+        variables,
+        arch,
+        resize(x, side),
+        train=train,
+        mutable=mutable,
+        **options,
       )
 
     rest = {name: leaf for name, leaf in arch.items() if name != 'resolution'}

@@ -112,7 +112,7 @@ def policy_of_supernet(
     )
 
   def best(key, state):
-    archs = drawn(state.strategy, num_candidates)(key, state.step)
+    archs = drawn(state.strategy, num_candidates)(key)
     score = supernet(drawn(state.strategy)).score
     scores = score_all(
       lambda net, arch: score(key, net, arch), archs, _net(state)

@@ -26,6 +26,7 @@ from nasjax.distributions import logits as logits_lib
 from nasjax.estimators import edge_costs
 from nasjax.networks import loss as losses
 from nasjax.searches import run
+from nasjax.spaces import separate_cells
 from nasjax.spaces import wiring as wiring_lib
 from nasjax.types import Arch, Distribution, Search, Space, State
 
@@ -191,7 +192,7 @@ def costs(
 
   def of_sample(state, key):
     arch = distribution.sample(key, state.arch_params)
-    arch = edge_costs.untie(arch, network.kinds)
+    arch = separate_cells.untie(arch, network.kinds)
     found, metrics = lax.map(  # one program for all parts
       lambda batch: measure(state.weights, arch, None, batch),
       jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts.values()),

@@ -15,7 +15,7 @@ Deviations
     builds such operations and passes over them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,19 @@ def kinds(num_cells: int) -> tuple[str, ...]:
   return tuple(
     'reduce' if i in reductions else 'normal' for i in range(num_cells)
   )
+
+
+def untie(arch: Arch, kinds: Sequence[str]) -> Arch:
+  """Return an architecture with a copy of the choices for every cell.
+
+  Args:
+    arch: dict of `f32[E, K]`, or `int32[E]`.
+    kinds: the leaf that every cell takes, `kinds` of a `Darts` network.
+
+  Returns:
+    `{'cells': [cells, E, ...]}`, for `network.clone(cells=range(num_cells))`.
+  """
+  return {'cells': jnp.stack([arch[kind] for kind in kinds])}
 
 
 def unshared(num_cells: int) -> Callable[[Arch], Arch]:
@@ -50,7 +63,7 @@ def unshared(num_cells: int) -> Callable[[Arch], Arch]:
   def expand(arch: Arch) -> Arch:
     if 'cells' in arch:
       return arch
-    return {'cells': jnp.stack([arch[kind] for kind in kinds(num_cells)])}
+    return untie(arch, kinds(num_cells))
 
   return expand
 

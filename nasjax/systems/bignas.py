@@ -17,8 +17,9 @@ by the accuracy of children with calibrated norm.
 
 Deviations
   * Every child of an update has its own resolution, where it is searched.
-  * Gradients of children are added up, as the authors' slimmable networks do;
-    the paper does not say.
+  * Gradients of children are added up, as the authors' slimmable networks do.
+  * The text was not at hand: initialisation, the end of the rate and what is
+    regularised are recalled, or read in AttentiveNAS and reimplementations.
 """
 
 from collections.abc import Callable
@@ -68,7 +69,7 @@ def bignas(
     calibration: stacked batches `[k, N, ...]` of training images, for the norm.
     valid: stacked batches `[T, N, ...]`, with weights, that select.
     train_steps: updates of the supernet; all others select.
-    optimizer: of the weights; the paper's is `rms_prop.rms_prop`.
+    optimizer: of the weights; the config has that of a reimplementation.
     cost: `(arch) -> f32[]`, what the budget is of; see `networks.mobile_cost`.
     budget: the largest cost of what is selected.
     num_levels: of every kind of decision, in the coarse grid.
@@ -77,7 +78,7 @@ def bignas(
       update; without, as many random ones, which learn from labels.
     num_random: random children of an update (2).
     distill: whether children learn from the biggest one.
-    regularization: of the biggest; None for the paper's.
+    regularization: of the biggest; None for the defaults.
     average: whether gradients of children are averaged, not added up.
 
   Returns:
@@ -93,7 +94,15 @@ def bignas(
   if distill and not with_sandwich:
     raise ValueError('Without the sandwich rule there is nobody to distill.')
   ends = [mobile.biggest(layout), mobile.smallest(layout)]
-  tracked = network.clone(track=True)
+  if with_sandwich:
+    sampler = samplers.sandwich(space, ends, num_random)
+  else:
+    # Nobody is the biggest: all children are regularised.
+    sampler = samplers.uniform(space, num_random + len(ends))
+    regularization = (regularization or sandwich.Regularization())._replace(
+      of_all=True
+    )
+  tracked = network.clone(track=True, momentum=0.0)
   if len(layout.resolutions) > 1:
     network, tracked = (
       mobile_children.elastic_resolution(one, layout)
@@ -101,11 +110,7 @@ def bignas(
     )
   accuracy = calibrations.calibrated_accuracy(tracked, calibration['image'])
   supernet = sandwich.sandwich(
-    samplers.sandwich(
-      space,
-      ends if with_sandwich else [],
-      num_random + (0 if with_sandwich else len(ends)),
-    ),
+    sampler,
     network,
     one_shot.init_supernet(network, space, input_shape),
     optimizer,

@@ -4,7 +4,7 @@ Y. Xu, L. Xie, X. Zhang, X. Chen, B. Shi, Q. Tian and H. Xiong, Latency-Aware
 Differentiable Neural Architecture Search, 2020,
 https://arxiv.org/abs/2001.06392:
 
-  alpha <- alpha - Adam(grad_alpha [L_val(w, alpha) + lambda LAT(alpha) / T])
+  alpha <- alpha - Adam(grad_alpha [L_val + lambda (LAT(alpha) - T) / T])
   w     <- w - SGD(grad_w L_train(w, alpha))
 
 LAT comes from `estimators.latency_predictor`, or is any other differentiable
@@ -14,7 +14,8 @@ With lambda = 0 this is `darts`.
 
 Deviations
   * How alpha enters LAT and the values of lambda are not at hand: both are
-    arguments. The loss of ProxylessNAS that multiplies is another option.
+    arguments. The division by T is ours. The loss of ProxylessNAS that
+    multiplies is another option.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from typing import Any
 import jax
 
 from nasjax.networks import loss as losses
-from nasjax.searches import costs, penalties
+from nasjax.searches import costs, descent, penalties
 from nasjax.spaces import darts_cell
 from nasjax.systems import darts
 from nasjax.types import Arch, Search, Space
@@ -49,10 +50,12 @@ def latency_darts(
   *,
   latency: Callable[[Arch], jax.Array],
   balance: penalties.Weight,
-  target: float = 1.0,
+  target: float,
   encoding: str = 'derived',
   form: str = 'add',
   num_samples: int = 4,
+  label_smoothing: float = 0.0,
+  loss: descent.Loss | None = None,
   derive: Callable[[Arch], Arch] | None = darts_cell.derive,
   **settings: Any,
 ) -> Search:
@@ -73,6 +76,8 @@ def latency_darts(
     form: 'add', or 'multiply' (ProxylessNAS: (log LAT / log T)^beta times the
       validation loss).
     num_samples: architectures of the encoding 'sampled'.
+    label_smoothing: as in `darts`.
+    loss: as in `darts`.
     derive: the rule of the space, see `darts`.
     **settings: further arguments of `darts.darts`.
 
@@ -80,7 +85,7 @@ def latency_darts(
     A search with the batches of `darts.darts`.
 
   Raises:
-    ValueError: for an unknown encoding or form.
+    ValueError: for an unknown encoding or form, or a balance that does not fit.
 
   References:
     Xu et al., https://arxiv.org/abs/2001.06392.
@@ -93,13 +98,13 @@ def latency_darts(
       raise ValueError(f'Unknown {name} {value!r}. Known: {", ".join(known)}.')
   expected = _expected(latency, encoding, derive, num_samples)
   if form == 'add':
-    settings['penalty'] = costs.penalty(expected, balance, target)
+    term = dict(penalty=costs.penalty(expected, balance, target))
+  elif callable(balance):
+    raise ValueError("The form 'multiply' needs a number as balance.")
   else:
-    loss = settings.get('loss') or losses.classification_loss(
-      network, settings.get('label_smoothing', 0.0)
-    )
-    settings['valid_loss'] = costs.scaled(
-      loss, expected, target, exponent=balance
+    scaled = loss or losses.classification_loss(network, label_smoothing)
+    term = dict(
+      valid_loss=costs.scaled(scaled, expected, target, exponent=balance)
     )
   return darts.darts(
     space,
@@ -107,6 +112,9 @@ def latency_darts(
     input_shape,
     steps_per_epoch,
     num_epochs,
+    label_smoothing=label_smoothing,
+    loss=loss,
     derive=derive,
+    **term,
     **settings,
   )

@@ -7,14 +7,14 @@ import pytest
 
 from nasjax import batching
 from nasjax.estimators import calibration
-from nasjax.networks import mobile
+from nasjax.networks import mobile, mobile_children
 from nasjax.spaces import mobile as spaces
 
 LAYOUT = spaces.Layout(
   (4,), (4, 6), (spaces.Stage((3, 5), (1,), (3,), (1,)),), (4, 6), stem_stride=1
 )
 SPACE = spaces.mobile(LAYOUT)
-NETWORK = mobile.Mobile(LAYOUT, num_classes=3, track=True)
+NETWORK = mobile.Mobile(LAYOUT, num_classes=3, track=True, momentum=0.0)
 IMAGES = np.random.default_rng(0).normal(size=(3, 16, 4, 4, 1))
 IMAGES = jnp.asarray(IMAGES * [[[[[1.0]]]], [[[[2.0]]]], [[[[3.0]]]]] + 0.5)
 ARCHS = jax.vmap(SPACE.sample)(jax.random.split(jax.random.key(1), 64))
@@ -99,3 +99,17 @@ def test_accuracy_is_that_with_the_statistics_of_the_child(params, one):
   hits = (np.array(predicted) == batches['label']) * batches['weight']
   value = jax.jit(accuracy)(params, arch, batches)
   np.testing.assert_allclose(value, hits.sum() / 36, rtol=1e-6)
+
+
+def test_children_of_several_resolutions_are_calibrated():
+  layout = LAYOUT._replace(resolutions=(3, 4))
+  network = mobile.Mobile(layout, num_classes=3, track=True, momentum=0.0)
+  elastic = mobile_children.elastic_resolution(network, layout)
+  arch = jax.tree.map(jnp.asarray, spaces.smallest(layout))
+  params = jax.eval_shape(elastic.init, jax.random.key(0), arch, IMAGES[0])[
+    'params'
+  ]
+  stats = jax.eval_shape(
+    lambda p: calibration.calibrate(elastic, p, arch, IMAGES), params
+  )
+  assert stats['stem']['norm']['mean'].shape == (6,)

@@ -13,7 +13,7 @@ from nasjax.estimators import edge_costs
 from nasjax.networks import cell, darts, edges, operations
 from nasjax.networks import loss as losses
 from nasjax.ops import normalization
-from nasjax.spaces import categorical
+from nasjax.spaces import categorical, separate_cells
 
 NAMES = ('none', 'skip_connect', 'avg_pool_3x3', 'sep_conv_3x3')
 CELL = ((0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -128,7 +128,7 @@ def _measured():
     @jax.jit
     def run(alpha):
       arch = {'normal': jax.nn.softmax(alpha)}
-      arch = edge_costs.untie(arch, NETWORK.kinds)
+      arch = separate_cells.untie(arch, NETWORK.kinds)
       return measure(weights, arch, KEY, batch)
 
     alphas = 2 * jax.random.normal(jax.random.key(4), (3, 5, 4), jnp.float64)
@@ -175,7 +175,7 @@ def _linear(coefficients):
 def test_costs_without_credit_are_the_gradient_and_shared_ones_add_up():
   coefficients = jnp.arange(12.0).reshape(2, 2, 3)
   arch = {'op': jax.nn.softmax(jnp.arange(6.0).reshape(2, 3) % 4)}
-  untied = edge_costs.untie(arch, ('op', 'op'))
+  untied = separate_cells.untie(arch, ('op', 'op'))
   rest = (KEY, 3.0)
   loss = _linear(coefficients)
   costs, metrics = edge_costs.edge_costs(loss, credit=False)(2.0, untied, *rest)
@@ -184,7 +184,9 @@ def test_costs_without_credit_are_the_gradient_and_shared_ones_add_up():
   expected = 6 * coefficients * arch['op'][None]
   np.testing.assert_allclose(credit['cells'], expected)
   assert metrics['seen'] == 3
-  shared = lambda w, a, k, b: loss(w, edge_costs.untie(a, ('op', 'op')), k, b)
+  shared = lambda w, a, k, b: loss(
+    w, separate_cells.untie(a, ('op', 'op')), k, b
+  )
   added, _ = edge_costs.edge_costs(shared, credit=False)(2.0, arch, *rest)
   np.testing.assert_allclose(added['op'], 6 * coefficients.sum(0))
 
@@ -192,7 +194,7 @@ def test_costs_without_credit_are_the_gradient_and_shared_ones_add_up():
 def test_every_cell_gets_the_choices_of_its_kind():
   kinds = ('normal', 'reduce', 'normal')
   arch = {'normal': jnp.zeros(2), 'reduce': jnp.ones(2)}
-  rows = edge_costs.untie(arch, kinds)['cells']
+  rows = separate_cells.untie(arch, kinds)['cells']
   np.testing.assert_array_equal(rows, [[0, 0], [1, 1], [0, 0]])
 
 

@@ -18,7 +18,7 @@ _NUM = 600
 def _draws(sampler, num=_NUM):
   """Decisions of all architectures of many updates, `[num, B, D]`."""
   keys = jax.random.split(jax.random.key(0), num)
-  archs = jax.jit(jax.vmap(sampler, (0, None)))(keys, jnp.int32(0))
+  archs = jax.jit(jax.vmap(sampler))(keys)
   leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(archs)]
   return np.concatenate(leaves, axis=-1)
 
@@ -67,7 +67,7 @@ def test_fairness_among_uneven_or_dependent_decisions_is_a_value_error(space):
 
 def test_one_uniform_path_is_a_draw_of_the_space():
   key = jax.random.key(3)
-  archs = samplers.uniform(_SPACE)(key, jnp.int32(5))
+  archs = samplers.uniform(_SPACE)(key)
   expected = _SPACE.sample(key)
   for leaf, row in zip(jax.tree.leaves(archs), jax.tree.leaves(expected)):
     np.testing.assert_array_equal(leaf, row[None])
@@ -94,4 +94,23 @@ def test_paths_of_a_policy_follow_its_probabilities():
 
 def test_an_update_without_an_architecture_is_a_value_error():
   with pytest.raises(ValueError, match='got 0'):
-    samplers.uniform(_SPACE, 0)(jax.random.key(0), 0)
+    samplers.uniform(_SPACE, 0)(jax.random.key(0))
+
+
+def test_a_sandwich_has_both_ends_and_uniform_children_between():
+  ends = [_SPACE.sample(jax.random.key(i)) for i in (0, 1)]
+  drawn = _draws(samplers.sandwich(_SPACE, ends, 2))
+  for i, end in enumerate(ends):
+    row = np.concatenate([np.asarray(leaf) for leaf in jax.tree.leaves(end)])
+    assert np.all(drawn[:, i] == row)
+  _, counts = np.unique(drawn[:, 2:] @ np.array([9, 3, 1]), return_counts=True)
+  assert stats.chisquare(counts, np.full(27, 2 * _NUM / 27)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize('num_ends, num_random', [(0, 2), (2, 0)])
+def test_a_sandwich_without_one_of_its_parts_is_a_value_error(
+  num_ends, num_random
+):
+  ends = [_SPACE.sample(jax.random.key(0))] * num_ends
+  with pytest.raises(ValueError, match=f'got {num_ends} and {num_random}'):
+    samplers.sandwich(_SPACE, ends, num_random)

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from nasjax.estimators import samplers, sandwich
+from nasjax.estimators import sandwich
 from nasjax.spaces import categorical
 
 SPACE = categorical.categorical({'width': (2, 3)})
@@ -50,7 +50,7 @@ def _init(key):
 def _estimator(archs, **settings):
   """Returns the estimator of SGD with rate 1: a step is the gradient."""
   return sandwich.sandwich(
-    lambda key, step: archs,
+    lambda key: archs,
     NETWORK,
     _init,
     optax.sgd(1.0),
@@ -148,21 +148,3 @@ def test_the_key_drops_parts_of_the_biggest_alone(of_all):
   ]
   assert len(first) == 3
   assert len(child) == (3 if of_all else 1)
-
-
-def test_the_sandwich_has_both_ends_and_uniform_children_between():
-  draw = samplers.sandwich(SPACE, [BIGGEST, SMALLEST], 2)
-  archs = jax.jit(jax.vmap(draw, (0, None)))(
-    jax.random.split(jax.random.key(0), 5000), 0
-  )['width']
-  assert np.all(archs[:, 0] == 2)
-  assert np.all(archs[:, 1] == 0)
-  random = np.asarray(archs[:, 2:]).reshape(-1, 2)
-  counts = np.bincount(3 * random[:, 0] + random[:, 1], minlength=9)
-  expected = len(random) / 9
-  assert np.sum((counts - expected) ** 2 / expected) < 31.8  # p = 1e-4
-
-
-def test_a_sampler_without_children_is_refused():
-  with pytest.raises(ValueError, match='needs an architecture'):
-    samplers.sandwich(SPACE, [], 0)

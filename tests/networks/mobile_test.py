@@ -199,8 +199,8 @@ def _mixed():
 
 
 def test_a_resolution_is_that_of_images_resized():
-  def apply(variables, arch, x):
-    del arch
+  def apply(variables, arch, x, train, mutable):
+    del arch, train, mutable
     size = jnp.full(x.shape[1:2], x.shape[1])
     return variables * jnp.mean(x, (1, 2, 3)) + jnp.sum(size)
 
