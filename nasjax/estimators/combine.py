@@ -1,6 +1,6 @@
 """Estimators made of functions and of other estimators.
 
-`weighted_product` is equation 2 of M. Tan et al., MnasNet: Platform-Aware
+`weighted_product` is the reward of M. Tan et al., MnasNet: Platform-Aware
 Neural Architecture Search for Mobile, 2019, https://arxiv.org/abs/1807.11626.
 """
 
@@ -120,7 +120,7 @@ def weigh(
     Array of the same shape.
 
   References:
-    Tan et al., MnasNet, 2019, equations 2 and 3.
+    Tan et al., MnasNet, 2019, https://arxiv.org/abs/1807.11626.
   """
   below, above = w if isinstance(w, tuple | list) else (w, w)
   ratio = latency / target
@@ -146,7 +146,7 @@ def weighted_product(
     The estimator.
 
   References:
-    Tan et al., MnasNet, 2019, equations 2 and 3.
+    Tan et al., MnasNet, 2019, https://arxiv.org/abs/1807.11626.
   """
   return combine(
     lambda score, cost: weigh(score, cost, target, w), accuracy, latency

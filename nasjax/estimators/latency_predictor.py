@@ -2,9 +2,9 @@
 
 Y. Xu, L. Xie, X. Zhang, X. Chen, B. Shi, Q. Tian and H. Xiong, Latency-Aware
 Differentiable Neural Architecture Search, 2020,
-https://arxiv.org/abs/2001.06392: a network on the code of an architecture, one
-entry an operation of every edge, is fitted to what random architectures take on
-a device. The search differentiates it.
+https://arxiv.org/abs/2001.06392: a network on the code of an architecture is
+fitted to what random architectures take on a device. The search differentiates
+it.
 
   min sum_i |log LAT(x_i) - log t_i|
 
@@ -12,7 +12,8 @@ an absolute error of logarithms is, where it is small, a relative error of
 latencies. Hidden layers are GELUs, so gradients are smooth.
 
 Deviations
-  * Widths, loss and optimiser are ours: the paper's are not at hand.
+  * The code (one entry an operation of every edge), widths, loss and optimiser
+    are ours: the paper's are not at hand.
 """
 
 from collections.abc import Callable

@@ -142,7 +142,7 @@ def from_policy(
 
   References:
     Pham et al., Efficient Neural Architecture Search via Parameter Sharing,
-    2018, https://arxiv.org/abs/1802.03268, section 2.2.
+    2018, https://arxiv.org/abs/1802.03268.
   """
 
   def sample(key):

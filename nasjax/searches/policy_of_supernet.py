@@ -1,7 +1,7 @@
 """A policy over architectures and the supernet that rewards it, in turns.
 
-What ENAS does (Pham et al., 2018, https://arxiv.org/abs/1802.03268, section
-2.2), for any supernet, policy, and strategy that moves the policy.
+What ENAS does (Pham et al., 2018, https://arxiv.org/abs/1802.03268),
+for any supernet, policy, and strategy that moves the policy.
 """
 
 from collections.abc import Callable

@@ -78,7 +78,8 @@ def prime(
     informed: whether the alpha step waits for a small gradient of the weights.
     regularizer: 'proximity', 'adjusted_proximity', 'admm', or None.
     arch_every: S, updates from one alpha step to the next; of the informed
-      schedule, weight steps for each alpha step on average (paper: 10).
+      schedule, weight steps for each alpha step on average (authors' program:
+      10).
     trace_rate: weight of a new gradient in the schedule's average (authors'
       program: 0.2, and 1 for recurrent cells).
     rho: weight of the regulariser (authors' program: 0.1).

@@ -1,7 +1,7 @@
 """Layouts of published spaces of mobile networks, for images of ImageNet.
 
-Stages, strides, widths and options are those of the papers or of the authors'
-programs; what the papers leave open is said in the docstrings.
+Stages, strides, widths and options are those of the authors' programs or of
+reimplementations; where one was inferred or recalled, the docstring says so.
 """
 
 from nasjax.spaces import mobile
@@ -20,9 +20,13 @@ def bignas(per_block_kernels: bool = False) -> Layout:
   Returns:
     The layout.
 
+  Widths and depths are those of three reimplementations that agree, resolutions
+  are second hand, and the ratio of squeeze-excite is what the published number
+  of weights leaves room for.
+
   References:
     Yu et al., BigNAS: Scaling Up Neural Architecture Search with Big
-    Single-Stage Models, 2020, https://arxiv.org/abs/2003.11142, table 1.
+    Single-Stage Models, 2020, https://arxiv.org/abs/2003.11142.
   """
 
   def stage(first, last, depths, kernels, stride, expansion=6):
@@ -164,15 +168,15 @@ def mnasnet() -> Layout:
   """Return the factorised hierarchy of MnasNet around MobileNetV2.
 
   Every stage repeats one block: its operation, kernel, squeeze-excite, skip,
-  channels (three quarters to five quarters) and number. The paper says nothing
-  of the expansion; the networks that were released have 3 and 6.
+  channels (three quarters to five quarters) and number: recalled, and as in
+  NNI's version. The expansions are those of the networks that were released.
 
   Returns:
     The layout.
 
   References:
     Tan et al., MnasNet: Platform-Aware Neural Architecture Search for Mobile,
-    2019, https://arxiv.org/abs/1807.11626, section 4.1.
+    2019, https://arxiv.org/abs/1807.11626.
   """
 
   def stage(width, depth, stride):

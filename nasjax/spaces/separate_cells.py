@@ -146,7 +146,7 @@ def threshold_sparse(weights: Arch, threshold: float = 0.85) -> Arch:
 
   Args:
     weights: pytree of `f32[..., E, K]`, `none` first.
-    threshold: what a kept operation weighs at least (paper: 0.85).
+    threshold: what a kept operation weighs at least (authors' program: 0.85).
 
   Returns:
     Pytree of `int32[..., E]`.
@@ -167,7 +167,7 @@ def threshold_edges(weights: Arch, threshold: float = 0.85) -> Arch:
 
   Args:
     weights: pytree of `f32[..., E, K]`, `none` first.
-    threshold: what a kept operation weighs at least (paper: 0.85).
+    threshold: what a kept operation weighs at least (authors' program: 0.85).
 
   Returns:
     Pytree of `int32[..., 2 E]`, the stronger operation of an edge first.

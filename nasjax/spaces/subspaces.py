@@ -77,7 +77,7 @@ def split(
       option once.
 
   References:
-    Zhao et al., 2021, https://arxiv.org/abs/2006.06863, section 3.
+    Zhao et al., 2021, https://arxiv.org/abs/2006.06863.
   """
   joined = decisions.join_masks(space.mask)
   if len(set(which)) != len(which) or not set(which) <= set(range(len(joined))):

@@ -63,13 +63,13 @@ def d_darts(
     network: as in `darts`, with `cells=(0, ..., G - 1)`.
     input_shape: of one example.
     steps_per_epoch: updates for which learning rates are constant.
-    num_epochs: length of both cosines (paper: 50).
+    num_epochs: length of both cosines (authors' program: 50).
     zero_one_weight: w_01 (authors' program, CIFAR-10: 9).
     ablation: 'constant', 'differentiable', or 'off', which saves one pass a
       cell.
     ablation_weight: w_abl (authors' program, CIFAR-10: 0.7).
     parse: 'sparse' or 'edge', the rule of `best` in `separate_cells`.
-    threshold: the least weight of a kept operation (paper: 0.85).
+    threshold: the least weight of a kept operation (authors' program: 0.85).
     learning_rate: of the weights (authors' program: 0.005).
     final_learning_rate: where its cosine ends (authors' program: 0.001).
     momentum: of the weights.

@@ -57,16 +57,19 @@ def darts_prime(
     network: as in `darts`; with `node_norm` where weights are clipped.
     input_shape: of one example.
     steps_per_epoch: updates for which the learning rate is constant.
-    num_epochs: T, length of the cosine and of proximity's ramp (paper: 50).
+    num_epochs: T, length of the cosine and of proximity's ramp (authors'
+      program: 50).
     clipped: whether weights are clipped, and `none` is left out; else softmax.
     informed: whether the alpha step waits for a small gradient of the weights.
     regularizer: 'proximity', 'adjusted_proximity', 'admm', or None.
     arch_every: S, updates from one alpha step to the next; of the informed
-      schedule, weight steps for each alpha step on average (paper: 10).
+      schedule, weight steps for each alpha step on average (authors' program:
+      10).
     rho: weight of the regulariser (authors' program: 0.1).
     dual_decay: kappa of ADMM (authors' program: 0.2).
     none: the choice of no connection; None where the space has none.
-    hypergradient: from `hypergradients`; None for the first order (paper).
+    hypergradient: from `hypergradients`; None for the first order (authors'
+      program).
     learning_rate: of the weights; this and what follows as in `darts`.
     final_learning_rate: where the cosine ends.
     momentum: of the weights.

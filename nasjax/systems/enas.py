@@ -1,8 +1,7 @@
 """ENAS: shared weights and the policy that draws from them, in alternation.
 
 H. Pham, M. Guan, B. Zoph, Q. Le and J. Dean, Efficient Neural Architecture
-Search via Parameter Sharing, ICML 2018, https://arxiv.org/abs/1802.03268,
-section 2.2:
+Search via Parameter Sharing, ICML 2018, https://arxiv.org/abs/1802.03268:
 
   repeat: an epoch of W on architectures that the policy draws, one a batch
           some steps of theta by REINFORCE, W fixed; the reward is the accuracy
@@ -93,7 +92,7 @@ def enas(
       relaxed.
 
   References:
-    ENAS, https://arxiv.org/abs/1802.03268, section 2.2.
+    ENAS, https://arxiv.org/abs/1802.03268.
   """
   policy = policy or controller.controller(space)
   loss = losses.classification_loss(network)

@@ -8,6 +8,7 @@ architecture takes the j-th of each. The m gradients are summed, then the
 weights move once.
 
 Deviations
+  * Recalled, not read: the rule, and the settings that are defaults.
   * The search on the supernet is that of `spos`, for one objective; that of the
     paper is for several.
 """
@@ -56,7 +57,7 @@ def fairnas(
     ValueError: if decisions differ in the number of options.
 
   References:
-    FairNAS, https://arxiv.org/abs/1907.01845, algorithm 1.
+    FairNAS, https://arxiv.org/abs/1907.01845.
   """
   return spos.spos(
     space,

@@ -2,7 +2,7 @@
 
 M. Tan, B. Chen, R. Pang, V. Vasudevan, M. Sandler, A. Howard and Q. V. Le,
 MnasNet: Platform-Aware Neural Architecture Search for Mobile, CVPR 2019,
-https://arxiv.org/abs/1807.11626, equations 1 to 3:
+https://arxiv.org/abs/1807.11626:
 
   maximise  ACC(m) (LAT(m) / T)^w,   w = alpha where LAT(m) <= T, else beta
 
@@ -15,7 +15,7 @@ which architecture is best nor, as PPO divides advantages by their spread, what
 the controller learns. The target matters for the hard reward only.
 
 Deviations
-  * The paper gives no setting of the controller or of PPO: those here are ours.
+  * No setting of the controller or of PPO is known to us: those here are ours.
   * The space is any: the factorised one of the paper is one of them.
   * Training the best ones in full is the evaluation phase of the launcher.
 """
@@ -62,7 +62,7 @@ def mnasnet(
     ValueError: if the target is not positive.
 
   References:
-    Tan et al., MnasNet, 2019, equations 1 to 3.
+    Tan et al., MnasNet, 2019, https://arxiv.org/abs/1807.11626.
   """
   if not isinstance(target, jax.core.Tracer) and target <= 0:
     raise ValueError(f'A target latency must be positive, got {target}.')

@@ -91,7 +91,7 @@ def spos(
       strategy that would not heed them.
 
   References:
-    SPOS, https://arxiv.org/abs/1904.00420, sections 3 and 4.
+    SPOS, https://arxiv.org/abs/1904.00420.
   """
   if (cost is None) != (limit is None) or (strategy and cost):
     raise ValueError(

@@ -105,7 +105,7 @@ def test_too_few_rounds_are_refused():
 
 
 @pytest.mark.parametrize('track', [False, True])
-def test_children_and_the_switched_program_compute_the_same(track):
+def test_the_switched_program_tells_architectures_apart_and_children_run(track):
   network = tiny.Network(track=track)
   x = tiny.images(jax.random.key(0), 4)['image']
   archs = [tiny.SPACE.index(i) for i in (5, 14)]

@@ -57,7 +57,7 @@ def _count(network, arch, resolution):
     (spaces.smallest, 192, 3_747_412, 206_739_328),
   ],
 )
-def test_children_of_bignas_count_what_is_published(
+def test_children_of_bignas_count_what_a_count_by_hand_gives(
   end, resolution, params, macs
 ):
   layout = mobile_layouts.bignas()
@@ -75,7 +75,9 @@ def test_children_of_bignas_count_what_is_published(
   ],
   ids=['B1', 'A1'],
 )
-def test_networks_of_mnasnet_count_what_is_published(strings, params, macs):
+def test_networks_of_mnasnet_count_what_a_count_by_hand_gives(
+  strings, params, macs
+):
   network = mobile.Mobile(mobile_strings.from_strings(strings))
   assert _count(network, {}, 224) == (params, macs)
   table = mobile_cost.mobile_cost(network)({})

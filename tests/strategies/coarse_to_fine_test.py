@@ -70,7 +70,7 @@ def test_then_feasible_mutations_of_the_best():
     assert _feasible(arch)
 
 
-def test_the_best_feasible_network_is_found():
+def test_what_is_found_is_feasible_and_a_local_optimum():
   strategy = coarse_to_fine.coarse_to_fine(SPACE, GRID, 8, _feasible)
   state, _ = _run(strategy, 30)
   archs = jax.vmap(SPACE.index)(jnp.arange(SPACE.size))
