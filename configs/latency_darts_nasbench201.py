@@ -16,8 +16,8 @@ Options come after a colon, separated by commas:
 
   quick      two epochs, the device 'macs', which needs no file
   device     a column of the table of latencies under `$NASJAX_DATA_DIR`
-             (default pixel3), 'cpu' for what `experiments.latency` measured on
-             this machine (file `runs/latency/cpu.jsonl`), or 'macs'
+             (default pixel3), 'cpu' for what `profile_nasbench201.py` measured
+             on this machine, or 'macs'
   predictor  'mlp' (default), or 'table', the sum of a look-up table
   labels     measured cells that the predictor is fitted to (default 300)
   encoding   what of alpha it is asked about: derived, sampled, soft
@@ -35,15 +35,14 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from configs import radars_digits
+from configs import profile_nasbench201, radars_digits
 from nasjax import estimators, spaces
 from nasjax.data import latency as latency_tables
 from nasjax.data import tabular
-from nasjax.experiment import latencies
+from nasjax.experiment import latencies, profiles
 from nasjax.experiment.options import parse
 
-PATH = 'runs/latency/cpu.jsonl'
-NETWORK = 'digits, 4 channels, 1 cell a stage'  # what is timed for 'cpu'
+PATH = f'{profile_nasbench201.WORKDIR}/{profiles.FILE}'
 BALANCES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _PAPER_TRAVEL = 3e-4 * 50 * 391  # learning rate of alpha times steps
 _SIZE = tabular.NUM_CELLS
@@ -67,7 +66,7 @@ def milliseconds(device: str, path: str = PATH) -> np.ndarray:
     archs = jax.vmap(space.index)(jnp.arange(_SIZE))
     return np.asarray(jax.vmap(spaces.nasbench201.macs)(archs)) / 1e6
   if device == 'cpu':
-    where = latencies.setting(NETWORK, 'switched')
+    where = latencies.setting(profile_nasbench201.NAME, 'switched')
     index_of = spaces.nasbench201.cell_index
     return latencies.column(path, where, index_of, _SIZE)
   table = latency_tables.load_nasbench201_latency()

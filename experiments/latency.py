@@ -3,25 +3,19 @@ r"""Latency: how well it is predicted, and what accounting for it saves.
   python -m experiments.latency --part=predict --workdir=runs/latency \
       --output=docs/studies/latency
   python -m experiments.latency --part=front --device=pixel3 ...
-  python -m experiments.latency --part=measure ...
   python -m experiments.latency --part=front --device=cpu ...
 
 predict  error of predictors on cells without a label, by number of labels, on
-         devices of the table under `$NASJAX_DATA_DIR` and on 'cpu' if measured
+         devices of the table under `$NASJAX_DATA_DIR`, and on 'cpu' where
+         `experiments.profile` has measured it
 front    `configs/latency_darts_nasbench201.py` for every balance of its sweep:
          test accuracy and latency of what is found, beside random cells
-measure  cells on one core of this machine, which nothing else should use: by
-         one program with switches (`--cells`, default all 4,096), some of them
-         also each by a program of its own (`--children`, default 48), and the
-         two compared with each other and with look-up tables
 
-All parts continue what was stopped; numbers and plots go to `--output`.
+Both parts continue what was stopped; numbers and plots go to `--output`.
 """
 
 from collections.abc import Callable, Sequence
 import csv
-import functools
-import os
 import pathlib
 from typing import Any
 
@@ -32,19 +26,16 @@ import numpy as np
 
 from configs import latency_darts_nasbench201 as settings
 from configs import radars_digits
-from nasjax import data, estimators, experiment, networks, spaces
-from nasjax.experiment import latencies, metrics, results
+from nasjax import estimators, experiment, spaces
+from nasjax.experiment import metrics, results
 
-_PARTS = ('front', 'measure', 'predict')
+_PARTS = ('front', 'predict')
 _PART = flags.DEFINE_enum('part', None, _PARTS, 'What to do.')
 _WORKDIR = flags.DEFINE_string('workdir', 'runs/latency', 'Folder of results.')
 _OUTPUT = flags.DEFINE_string('output', None, 'Folder of figures and numbers.')
 _DEVICE = flags.DEFINE_string('device', 'pixel3', 'Of the front.')
 _OPTIONS = flags.DEFINE_string('options', '', 'Of the config of the front.')
 _SEEDS = flags.DEFINE_integer('seeds', 8, 'Searches for each balance.')
-_CELLS = flags.DEFINE_integer('cells', 4096, 'Cells that are timed.')
-_CHILDREN = flags.DEFINE_integer('children', 48, 'Cells that are compiled.')
-_BATCH = 64  # images of a timed program
 _DEVICES = ('1080ti_1', 'titan_rtx_256', 'silver_4114', 'pixel3', 'eyeriss')
 _LABELS = (50, 100, 200, 400, 800, 1600)
 _NUM_FITS = 5
@@ -273,107 +264,6 @@ def write_front(output: pathlib.Path, device: str, rows: list[Row]) -> None:
   _draw(output, name, picture)
 
 
-# This machine.
-
-
-def _pin():
-  """Keep this process, and so the threads of XLA, on one core."""
-  if hasattr(os, 'sched_setaffinity'):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
-
-def measure(num_cells: int, num_children: int) -> tuple[Any, ...]:
-  """Time cells on this machine, those of them that are not in the file.
-
-  Args:
-    num_cells: random cells by the program with switches.
-    num_children: the first of them, each compiled by itself.
-
-  Returns:
-    Cells, latencies of all, of the children, and of the exchanges of one
-    operation: `(archs, switched, children, variants, their archs)`.
-  """
-  space = spaces.nasbench201.nasbench201(radars_digits.mask())
-  network = networks.NasBench201(channels=4, cells_per_stage=1, track=True)
-  images = jnp.asarray(data.digits()['train'].images[:_BATCH], jnp.float32)
-  order = np.random.default_rng(0).permutation(space.size)[:num_cells]
-  archs = [jax.device_get(space.index(int(i))) for i in order]
-  anchor = space.index(int(np.random.default_rng(1).integers(space.size)))
-  exchanged = estimators.latency.variants(space.mask, archs[0])
-  compile_switched = functools.cache(
-    lambda: estimators.latency.switched(network, images, anchor, train=False)
-  )
-  timed = functools.partial(
-    latencies.measure,
-    settings.PATH,
-    latencies.setting(settings.NETWORK, 'switched'),
-    compile_one=lambda arch: compile_switched()(arch),
-    anchor=anchor,
-    block_size=128,
-  )
-  children = latencies.measure(
-    settings.PATH,
-    latencies.setting(settings.NETWORK, 'child'),
-    archs[:num_children],
-    estimators.latency.children(network, images, train=False),
-    anchor,
-    max_compiles=num_children,
-    num_rounds=20,
-  )
-  variants = timed(exchanged)
-  return archs, timed(archs), children, variants, exchanged
-
-
-def write_measure(output: pathlib.Path, *measured: Any) -> None:
-  """Write noise, and how forms of a program and tables agree."""
-  archs, switched, children, variants, exchanged = measured
-  space = spaces.nasbench201.nasbench201(radars_digits.mask())
-  stack = lambda archs: jax.tree.map(lambda *x: jnp.stack(x), *archs)
-  num = len(children.milliseconds)
-  told = estimators.latency_predictor.Archive(
-    stack(exchanged), jnp.float32(variants.milliseconds), jnp.int32(0)
-  )
-  table = estimators.latency_predictor.fit(
-    estimators.ridge.ridge(space.encode, archs[0], 1e-4), told
-  )
-  summed = np.asarray(jax.vmap(table)(stack(archs)))
-  # Forms differ by an overhead: that of the children is fitted by a line.
-  line = np.polyfit(switched.milliseconds[:num], children.milliseconds, 1)
-  compared = {
-    'switched against children': (switched.milliseconds[:num], children),
-    'the same after a line': (
-      np.polyval(line, switched.milliseconds[:num]),
-      children,
-    ),
-    'table of exchanges against switched': (summed, switched),
-    'table of exchanges against children': (summed[:num], children),
-  }
-  lines = [
-    [name, len(of.milliseconds)]
-    + [
-      estimators.latency.errors(predicted, of.milliseconds)[key]
-      for key in ('mape', 'median_ape', 'spearman', 'kendall')
-    ]
-    for name, (predicted, of) in compared.items()
-  ]
-  text = results.grid(
-    ('compared', 'cells', 'mape', 'median_ape', 'spearman', 'kendall'), lines
-  )
-  for name, of in (('switched', switched), ('children', children)):
-    low, middle, high = np.percentile(of.milliseconds, (0, 50, 100))
-    text += (
-      f'\n{name}: {low:.3f} to {high:.3f} ms, median {middle:.3f}; noise '
-      f'{100 * np.mean(of.noise):.2f} %'
-    )
-  _summary(output, 'measure', text)
-  picture = experiment.plots.scatter(
-    {'cells': (switched.milliseconds[:num], children.milliseconds)},
-    'one program with switches, ms',
-    'a program for each cell, ms',
-  )
-  _draw(output, 'measure', picture)
-
-
 def main(argv: Sequence[str]) -> None:
   """Do one part, then write its figures and numbers.
 
@@ -385,16 +275,12 @@ def main(argv: Sequence[str]) -> None:
   workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
   workdir.mkdir(parents=True, exist_ok=True)
   with experiment.launch.clear_errors():
-    if _PART.value == 'measure':
-      _pin()
     experiment.launch.set_up_jax()
     if _PART.value == 'predict':
       write_predict(output, predict(workdir))
-    elif _PART.value == 'front':
+    else:
       rows = front(workdir, _DEVICE.value)
       write_front(output, _DEVICE.value, rows)
-    else:
-      write_measure(output, *measure(_CELLS.value, _CHILDREN.value))
 
 
 if __name__ == '__main__':

@@ -22,9 +22,9 @@ _CONFIGS = sorted(
 _SCORES = [name for name in _CONFIGS if name.startswith('score_')]
 _STUDIES = [name for name in _CONFIGS if name.startswith('study_')]
 _COMPARISONS = [name for name in _CONFIGS if name.startswith('compare_')]
-_SEARCHES = [
-  name for name in _CONFIGS if name not in _SCORES + _STUDIES + _COMPARISONS
-]
+_PROFILES = [name for name in _CONFIGS if name.startswith('profile_')]
+_OTHERS = (*_SCORES, *_STUDIES, *_COMPARISONS, *_PROFILES)
+_SEARCHES = [name for name in _CONFIGS if name not in _OTHERS]
 # Compiling these takes more than twenty seconds; darts_digits, the main job,
 # does too, and the parts of all of them are compiled by conformance tests.
 _LONG = (
@@ -96,6 +96,15 @@ def test_the_quick_form_of_comparisons_runs_to_its_report(name, tmp_path):
   outcome = experiment.compare(config, tmp_path / 'run')
   groups = {row['name'] for row in outcome['methods']}
   assert groups == {*config.methods, *config.random}
+  page = (tmp_path / 'run' / 'report.html').read_text()
+  assert page.rstrip().endswith('</html>')
+
+
+@pytest.mark.parametrize('name', _PROFILES)
+def test_the_quick_form_of_profiles_runs_to_its_report(name, tmp_path):
+  config = importlib.import_module(f'configs.{name}').get_config('quick')
+  job = experiment.profiles.prepare(config, tmp_path / 'run')
+  experiment.profiles.execute(job)
   page = (tmp_path / 'run' / 'report.html').read_text()
   assert page.rstrip().endswith('</html>')
 

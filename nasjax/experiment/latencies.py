@@ -36,7 +36,7 @@ def setting(name: str, form: str) -> Row:
 
   Args:
     name: of network and input, of the user's choice.
-    form: of the program: 'child' or 'switched'.
+    form: of the program: 'child' or 'switched', and what else sets it apart.
 
   Returns:
     Both, with the device and the versions that compiled.
@@ -88,6 +88,7 @@ def measure(
   anchor: Arch,
   max_compiles: int | None = None,
   block_size: int = 16,
+  seed: int = 0,
   report: Callable[..., None] | None = None,
   **protocol: Any,
 ) -> Measured:
@@ -102,6 +103,7 @@ def measure(
     anchor: the architecture timed in between; the same for all of a setting.
     max_compiles: how many may be compiled; None where nothing is.
     block_size: architectures that are compiled, timed together and written.
+    seed: of the orders in which a block is timed.
     report: as of `loop.loop`; by default a progress line.
     **protocol: further arguments of `latency.measure`.
 
@@ -127,7 +129,7 @@ def measure(
     begin = time.monotonic()
     block = list(missing)[start : start + block_size]
     runs = [compile_one(missing[name]) for name in block]
-    timings = latency.measure(runs, reference, seed=start, **protocol)
+    timings = latency.measure(runs, reference, seed=seed + start, **protocol)
     rows = {
       name: {
         'setting': where,
