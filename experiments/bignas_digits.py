@@ -6,12 +6,13 @@ r"""What are the children of a supernet worth, from the smallest to the biggest?
 Trains the supernet of `configs/bignas_digits.py` and those that leave out one
 part of the method, then tests a ladder of children with the weights that they
 share, with calibrated norm and with the statistics of the test batch, and the
-same children trained alone. What was stopped is continued. Written are a table
-and a figure: accuracy on the test images against multiply-adds.
+same children trained alone; all for several seeds. What was stopped is
+continued. Written are tables of means and deviations, a row a child, a
+figure of accuracy on the test images against multiply-adds, and what each part
+changes, with its 95 % interval.
 """
 
 from collections.abc import Sequence
-import csv
 import pathlib
 from typing import Any
 
@@ -19,52 +20,46 @@ from absl import app, flags
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 from configs import bignas_digits
 from nasjax import batching, choice, experiment
 from nasjax.data import streams
 from nasjax.estimators import calibration
-from nasjax.experiment import build, loop, phases
-from nasjax.networks import mobile_cost
+from nasjax.experiment import build, loop, metrics, phases, results
 from nasjax.spaces import mobile
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the runs.')
 _OUTPUT = flags.DEFINE_string('output', None, 'Folder of table and figure.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of weights, batches and children.')
+_OPTIONS = flags.DEFINE_string('options', '', "Of the config: 'cifar10'.")
+_SEEDS = flags.DEFINE_integer('seeds', 3, 'Of weights and batches.')
 _NUM = flags.DEFINE_integer('num_children', 9, 'Rungs of the ladder.')
-flags.mark_flags_as_required(['workdir', 'output'])
-
-_VARIANTS = (
-  '',
-  'no_distillation',
-  'no_sandwich',
-  'no_ending',
-  'no_zero',
-  'regularize_all',
+_VARIANTS = flags.DEFINE_list(
+  'variants', list(bignas_digits.VARIANTS), 'What to leave out, one by one.'
 )
+flags.mark_flags_as_required(['workdir', 'output'])
 
 
 def ladder(
-  layout: mobile.Layout, network: Any, num_children: int, seed: int
+  layout: mobile.Layout, macs: Any, num_children: int
 ) -> dict[str, np.ndarray]:
   """Return the smallest child, random ones by rising cost, and the biggest.
 
   Args:
     layout: of the space.
-    network: says what children cost.
-    num_children: how many.
-    seed: of the draw, of twenty for each; those nearest to equal steps of the
-      cost are taken.
+    macs: `(arch) -> f32[]`, their cost.
+    num_children: how many; of twenty for each that are drawn, those nearest to
+      equal steps of the cost are taken.
 
   Returns:
     Architectures, pytree of `[num_children, ...]`.
   """
   space = mobile.mobile(layout)
-  keys = jax.random.split(jax.random.key(seed), 20 * num_children)
+  keys = jax.random.split(jax.random.key(0), 20 * num_children)
   drawn = jax.vmap(space.sample)(keys)
-  costs = np.asarray(jax.vmap(mobile_cost.mobile_macs(network, 1))(drawn))
+  costs = np.asarray(jax.vmap(macs)(drawn))
   ends = [mobile.smallest(layout), mobile.biggest(layout)]
-  low, high = (float(mobile_cost.mobile_macs(network, 1)(end)) for end in ends)
+  low, high = (float(macs(end)) for end in ends)
   steps = np.linspace(low, high, num_children)[1:-1]
   rows = [int(np.argmin(np.abs(costs - step))) for step in steps]
   archs = [
@@ -79,11 +74,12 @@ def supernet(variant: str, workdir: pathlib.Path, seed: int) -> phases.Job:
   """Return the job of a variant, without its evaluation.
 
   Args:
-    variant: option of the config.
+    variant: option of the config, or 'bignas' for the whole method.
     workdir: of the run.
     seed: of the run.
   """
-  config = bignas_digits.get_config(variant)
+  options = _OPTIONS.value + (variant != 'bignas') * f',{variant}'
+  config = bignas_digits.get_config(options)
   config.seed, config.num_random = seed, 0
   return experiment.prepare(config, workdir)
 
@@ -139,64 +135,123 @@ def alone(job: phases.Job, archs: Any) -> np.ndarray:
   Returns:
     Accuracies.
   """
-  search, final, batches = phases.build_evaluation(job, archs, [])
+  section = job.config['evaluation']
+  search, final, batches = phases.build_evaluation(job, archs, [], section)
   state = loop.loop(
     jax.random.key(job.config['seed']),
     search,
     batches,
-    job.config['evaluation']['num_steps'],
+    section['num_steps'],
     job.workdir / 'alone',
   )
   return np.asarray(jax.jit(final)(jax.random.key(0), state)['test_accuracy'])
 
 
-def draw(rows: list[dict[str, Any]], path: pathlib.Path) -> None:
-  """Draw accuracies against multiply-adds, a line for every column."""
-  from matplotlib import figure
+def measure(workdir: pathlib.Path, seed: int) -> dict[str, Any]:
+  """Train all networks of a seed, or read them.
 
-  axes = (page := figure.Figure(figsize=(7, 4.5))).subplots()
-  macs = [row['macs'] for row in rows]
-  for name in rows[0]:
-    if name.endswith('calibrated') or name == 'alone':
-      values = [100 * row[name] for row in rows]
-      axes.plot(macs, values, marker='o', label=name)
-  axes.set(xlabel='multiply-adds', ylabel='test accuracy (%)')
-  axes.legend()
-  page.savefig(path, dpi=150, bbox_inches='tight')
+  Args:
+    workdir: of the study.
+    seed: of weights and batches.
+
+  Returns:
+    Columns, `[num_children]`: architectures, costs, and accuracies by name.
+  """
+  jobs = {
+    name: supernet(name, workdir / f'{name}_{seed}', seed)
+    for name in ('bignas', *_VARIANTS.value)
+  }
+  job = jobs['bignas']
+  costs = job.parts['describe']
+  layout = build.build(job.config['search']['layout'])
+  archs = ladder(layout, costs['macs'], _NUM.value)
+  columns = {name: jax.vmap(cost)(archs) for name, cost in costs.items()}
+  columns['alone'] = alone(job, archs)
+  for name, one in jobs.items():
+    for key, values in shared(one, archs).items():
+      columns[name if key == 'calibrated' else f'{name}_{key}'] = values
+  columns = {name: np.asarray(values) for name, values in columns.items()}
+  return {'arch': list(map(_static(archs), range(_NUM.value)))} | columns
+
+
+def _static(archs):
+  """`(i) -> arch`, with ints as choices."""
+  return lambda i: choice.static(jax.tree.map(lambda leaf: leaf[i], archs))
+
+
+def differences(of_seeds: Sequence[dict[str, Any]]) -> list[list[Any]]:
+  """Return what each way changes on BigNAS, by the seeds, in percent.
+
+  Args:
+    of_seeds: from `measure`.
+
+  Returns:
+    Lines of a name, and for the smallest child, the biggest and the mean of
+    all: mean difference and half of its 95 % interval of t.
+  """
+  lines = []
+  for name in ('alone', 'bignas_batch', *_VARIANTS.value):
+    gaps = 100 * np.array([of[name] - of['bignas'] for of in of_seeds])
+    line = [name]
+    for values in (gaps[:, 0], gaps[:, -1], gaps.mean(1)):
+      mean, std = metrics.mean_and_std(values, ddof=1)
+      half = stats.t.ppf(0.975, len(values) - 1) * std / len(values) ** 0.5
+      line.append(f'{mean:.2f} +- {half:.2f}')
+    lines.append(line)
+  return lines
+
+
+def table(of_seeds: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+  """Return a row a child: costs, and accuracies with their deviations."""
+  first, rows = of_seeds[0], []
+  for i, arch in enumerate(first['arch']):
+    row = {name: float(first[name][i]) for name in ('params', 'macs')}
+    for name in [key for key in first if key not in ('arch', *row)]:
+      values = [of[name][i] for of in of_seeds]
+      row[name], row[f'{name}_std'] = metrics.mean_and_std(values, ddof=1)
+    rows.append(row | {'arch': str(arch)})
+  return rows
+
+
+def draw(rows: list[dict[str, Any]]) -> Any:
+  """Draw accuracies against multiply-adds, a line for every way."""
+  axes = experiment.plots.new_axes('', 'multiply-adds', 'test accuracy, %')
+  for name in ('alone', 'bignas', *_VARIANTS.value):
+    axes.errorbar(
+      [row['macs'] for row in rows],
+      [100 * row[name] for row in rows],
+      [100 * row[f'{name}_std'] for row in rows],
+      label=name,
+      marker='.',
+      linestyle='--' if name == 'alone' else '-',
+      capsize=2,
+    )
+  axes.legend(fontsize=8, frameon=False)
+  return axes.figure
 
 
 def main(argv: Sequence[str]) -> None:
-  """Run all, write table and figure."""
-  del argv
-  experiment.launch.set_up_jax()
-  workdir = pathlib.Path(_WORKDIR.value) / str(_SEED.value)
-  output = pathlib.Path(_OUTPUT.value)
-  output.mkdir(parents=True, exist_ok=True)
-  layout = build.build(bignas_digits.layout())
-  job = supernet('', workdir / 'bignas', _SEED.value)
-  network = job.parts['network']
-  archs = ladder(layout, network, _NUM.value, _SEED.value)
-  costs = jax.vmap(mobile_cost.mobile_cost(network, 1))(archs)
-  columns = {'params': costs.params, 'macs': costs.macs}
-  columns['alone'] = alone(job, archs)
-  for variant in _VARIANTS:
-    name = variant or 'bignas'
-    one = supernet(variant, workdir / name, _SEED.value)
-    found = shared(one, archs)
-    columns |= {f'{name}_{key}': value for key, value in found.items()}
-  rows = [
-    {name: float(values[i]) for name, values in columns.items()}
-    for i in range(_NUM.value)
-  ]
-  path = output / f'ladder_{_SEED.value}.csv'
-  with path.open('w', newline='') as file:
-    writer = csv.DictWriter(file, list(columns) + ['arch'])
-    writer.writeheader()
-    for i, row in enumerate(rows):
-      arch = jax.tree.map(lambda leaf, i=i: leaf[i], archs)
-      writer.writerow(row | {'arch': choice.static(arch)})
-  draw(rows, output / f'ladder_{_SEED.value}.png')
-  print(path.read_text())
+  """Run all, write tables and figure.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  with experiment.launch.clear_errors():
+    experiment.launch.set_up_jax()
+    workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
+    output.mkdir(parents=True, exist_ok=True)
+    of_seeds = [measure(workdir, seed) for seed in range(_SEEDS.value)]
+    rows = table(of_seeds)
+    results.write_csv(output / 'ladder.csv', rows)
+    (output / 'ladder.png').write_bytes(experiment.plots.png(draw(rows)))
+    names = ('macs', 'alone', 'bignas', 'bignas_batch', *_VARIANTS.value)
+    text = results.grid(names, [[row[name] for name in names] for row in rows])
+    header = ('minus bignas, %', 'smallest', 'biggest', 'mean of all')
+    text += '\n\n' + results.grid(header, differences(of_seeds))
+    (output / 'ladder.txt').write_text(text + '\n')
+    print(text)
 
 
 if __name__ == '__main__':

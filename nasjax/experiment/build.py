@@ -11,8 +11,9 @@ objects:
                                           built as those of sections are
 
 Parameters that the section leaves out are taken from the parts that are already
-built, by their name. Everything that can be wrong is checked before the factory
-is called.
+built, by their name; a plain value of the config, such as its number of steps,
+only where a parameter has no default, but the seed always. Everything that can
+be wrong is checked before the factory is called.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -184,6 +185,16 @@ def _items(value):
   return value if isinstance(value, tuple | list) else (value,)
 
 
+def _is_meant(parameter, part):
+  """Whether a part may be the argument of a parameter of its name.
+
+  The number of steps of a search is not that of every fit within it.
+  """
+  if parameter.default is parameter.empty or parameter.name == 'seed':
+    return True
+  return not isinstance(part, int | float | str | None)
+
+
 def build(section: Mapping[str, Any], **parts: Any) -> Any:
   """Call the factory that a section describes.
 
@@ -191,7 +202,8 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
     section: keyword arguments of a factory plus `name`; values that are
       sections, alone or in a list, are built first.
     **parts: objects built before; each is passed on when the factory has a
-      parameter of that name that the section does not give.
+      parameter of that name that the section does not give. Numbers and texts
+      take the place of no default, but that of `seed`.
 
   Returns:
     The result of the factory.
@@ -202,7 +214,9 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
   check(section, parts)
   factory = names.resolve(section['name'])
   arguments = {
-    key: parts[key] for key in _signature(factory).parameters if key in parts
+    key: parts[key]
+    for key, parameter in _signature(factory).parameters.items()
+    if key in parts and _is_meant(parameter, parts[key])
   }
   for key, value in section.items():
     if key == 'name':

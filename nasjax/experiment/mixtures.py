@@ -100,7 +100,7 @@ def weights(state: State, activation: str = 'softmax', none: int = 0) -> Arch:
 
 
 def snapshot(
-  num_seeds: int = 1, activation: str = 'softmax'
+  num_seeds: int, activation: str = 'softmax'
 ) -> Callable[[State], dict[str, jax.Array]]:
   """Return what a job stores over time: `weights` by leaf.
 

@@ -49,6 +49,23 @@ class BuildTest(parameterized.TestCase):
     section = dict(name=NAME, size=3, space='b')
     self.assertEqual(build.build(section, space='a')['space'], 'b')
 
+  def test_plain_values_of_the_config_take_the_place_of_no_default(self):
+    section = dict(name=NAME, size=3, space='b')
+    built = build.build(section, rate=5, limit=2.0, fn=max)
+    self.assertEqual(built['rate'], 0.1)
+    self.assertIsNone(built['limit'])
+    self.assertIs(built['fn'], max)
+    self.assertEqual(build.build(dict(name=NAME, space='b'), size=7)['size'], 7)
+
+  def test_the_seed_of_the_config_reaches_every_factory_with_one(self):
+    section = dict(name='data.arrays.digits')
+    one, other, again = (
+      build.build(section | given, seed=1)['train'].labels
+      for given in ({}, {'seed': 0}, {'seed': 1})
+    )
+    self.assertFalse((one == other).all())
+    self.assertTrue((one == again).all())
+
   def test_nested_sections_references_and_functions(self):
     inner = dict(name=NAME, size=1, space='@data.train')
     built = build.build(
