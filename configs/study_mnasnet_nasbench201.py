@@ -24,7 +24,8 @@ Options come after a colon, separated by commas:
 
   quick    the table of digits that comes with nasjax, with thousands of
            weights as latency; 20 seeds, 60 queries
-  device   of DEVICES (default pixel3)
+  device   of DEVICES (default pixel3); 'cpu' is the table of digits with the
+           latencies that `configs/profile_nasbench201.py` has measured here
   lstm     with the recurrent policy too, which takes most of the time
   seeds    of each strategy (default 100)
   queries  of each seed (default 500)
@@ -35,6 +36,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
+from configs import latency_darts_nasbench201
 from nasjax.data import digits_table, latency, tabular
 from nasjax.estimators import combine
 from nasjax.experiment.options import parse
@@ -48,6 +50,7 @@ DEVICES = {
   'pixel3': (6.44, 30.0),
   'gold_6226': (7.79, 16.0),
   '1080ti_1': (8.48, 15.0),
+  'cpu': (1.25, 3.0),
 }
 DIGITS = (8.5, 20.0)  # the same in thousands of weights
 LEAST = {'valid': 60.0, 'test': 85.0}  # percent, where areas begin
@@ -122,24 +125,29 @@ def of_nasbench201(device: str, target: float) -> dict[str, np.ndarray]:
   return _with_rewards(columns, target)
 
 
-def of_digits(target: float) -> dict[str, np.ndarray]:
-  """Return the same of the table of digits, with thousands of weights.
+def of_digits(target: float, device: str | None) -> dict[str, np.ndarray]:
+  """Return the same of the table of digits.
 
   Args:
-    target: T in thousands of weights.
+    target: T in the unit of the latency.
+    device: 'cpu', or None for thousands of weights as latency.
 
   Returns:
     `f32[4096]` by name, and the 'mask' of the space.
   """
   table = digits_table.load()
   space = nasbench201.nasbench201(table.mask)
-  num_params = jax.vmap(
-    lambda i: nasbench201.num_params(space.index(i), channels=4, cells=1)
-  )
+  archs = jax.vmap(space.index)(jnp.arange(space.size))
+  if device is None:
+    num_params = lambda arch: nasbench201.num_params(arch, channels=4, cells=1)
+    latencies = np.asarray(jax.vmap(num_params)(archs)) / 1e3
+  else:
+    rows = np.asarray(jax.vmap(nasbench201.cell_index)(archs))
+    latencies = latency_darts_nasbench201.milliseconds(device)[rows]
   columns = {
     'valid': digits_table.values(table, 'valid', run=0),
     'test': digits_table.values(table, 'test'),
-    'latency': np.asarray(num_params(jnp.arange(space.size))) / 1e3,
+    'latency': latencies,
   }
   return _with_rewards(columns, target) | {'mask': table.mask}
 
@@ -213,17 +221,17 @@ def table(device: str | None, target: float) -> dict:
   """Return the sections of a table.
 
   Args:
-    device: of DEVICES, or None for the table of digits.
+    device: of DEVICES, or None for thousands of weights.
     target: T.
 
   Returns:
     The sections 'data', 'space' and 'index_of'.
   """
   space = dict(name='spaces.nasbench201.nasbench201')
-  if device is None:
+  if device in (None, 'cpu'):
     numbers = dict(name='spaces.categorical.numbering', mask='@data.mask')
     return dict(
-      data=dict(name=f'{_OWN}:of_digits', target=target),
+      data=dict(name=f'{_OWN}:of_digits', target=target, device=device),
       space=dict(space, mask='@data.mask'),
       index_of=numbers,
     )
@@ -259,7 +267,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     strategies = {name: strategies[name] for name in few}
     own = {name: own[name] for name in few if name in own}
   else:
-    (target, most), least_of = DEVICES[options['device']], LEAST
+    device = options['device']
+    (target, most), least_of = DEVICES[device], LEAST
+    if device == 'cpu':
+      least_of = LEAST_OF_DIGITS
   budgets = (20, 60, 100, 200, 500, 1000)
   return ml_collections.ConfigDict(
     dict(

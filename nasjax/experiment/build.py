@@ -10,10 +10,9 @@ objects:
   dict(function='optax:l2_loss', ...)     a function, with arguments fixed,
                                           built as those of sections are
 
-Parameters that the section leaves out are taken from the parts that are already
-built, by their name; a plain value of the config, such as its number of steps,
-only where a parameter has no default, but the seed always. Everything that can
-be wrong is checked before the factory is called.
+Parameters that the section leaves out are taken from the parts already built,
+by their name; plain values of the config only where there is no default, but
+the seed always. Everything that can be wrong is checked before the call.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +40,10 @@ def is_function(value: Any) -> bool:
 def is_reference(value: Any) -> bool:
   """Return whether a value of a config stands for a part: '@data.train'."""
   return isinstance(value, str) and value.startswith('@')
+
+
+def _describes(value):
+  return is_section(value) or is_function(value) or is_reference(value)
 
 
 def _look_up(reference, parts):
@@ -107,14 +110,10 @@ def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
     )
   name = section['name']
   parameters = _signature(names.resolve(name)).parameters
-  kinds = [p.kind for p in parameters.values()]
+  kinds = {p.kind for p in parameters.values()}
   given = {key: value for key, value in section.items() if key != 'name'}
   for key, value in given.items():
-    nested = [
-      v
-      for v in _items(value)
-      if is_section(v) or is_function(v) or is_reference(v)
-    ]
+    nested = [v for v in _items(value) if _describes(v)]
     for item in nested:
       _check_nested(item, parts)
     if key in parameters:
@@ -144,7 +143,7 @@ def check(section: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
 def check_values(values: Mapping[str, Any], parts: Iterable[str] = ()) -> None:
   """Check a dict of sections, functions and references, see `check`."""
   for key, value in values.items():
-    if not (is_section(value) or is_function(value) or is_reference(value)):
+    if not _describes(value):
       raise ValueError(
         f'{key!r} must be a section (name=...), a function (function=...) or '
         f"a reference ('@part'), got {value!r}."
@@ -185,14 +184,10 @@ def _items(value):
   return value if isinstance(value, tuple | list) else (value,)
 
 
-def _is_meant(parameter, part):
-  """Whether a part may be the argument of a parameter of its name.
-
-  The number of steps of a search is not that of every fit within it.
-  """
-  if parameter.default is parameter.empty or parameter.name == 'seed':
-    return True
-  return not isinstance(part, int | float | str | None)
+def _is_meant(parameter, part):  # a search's steps are not those of a fit in it
+  optional = parameter.default is not parameter.empty
+  plain = isinstance(part, int | float | str | None)
+  return not (optional and plain) or parameter.name == 'seed'
 
 
 def build(section: Mapping[str, Any], **parts: Any) -> Any:
@@ -202,8 +197,7 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
     section: keyword arguments of a factory plus `name`; values that are
       sections, alone or in a list, are built first.
     **parts: objects built before; each is passed on when the factory has a
-      parameter of that name that the section does not give. Numbers and texts
-      take the place of no default, but that of `seed`.
+      parameter of that name that the section does not give.
 
   Returns:
     The result of the factory.
@@ -219,11 +213,9 @@ def build(section: Mapping[str, Any], **parts: Any) -> Any:
     if key in parts and _is_meant(parameter, parts[key])
   }
   for key, value in section.items():
-    if key == 'name':
-      continue
     if isinstance(value, tuple | list):
       arguments[key] = type(value)(_make(v, parts) for v in value)
-    else:
+    elif key != 'name':
       arguments[key] = _make(value, parts)
   return factory(**arguments)
 

@@ -143,8 +143,8 @@ def _measured(job):
   space = job.parts['space']
   num_switched = config['num_switched'] or 0
   num = max(config['num_children'], num_switched)
-  # The anchor is one more, so that it is none of them.
-  *archs, anchor = draw(space, num + 1, config['seed'])
+  archs = draw(space, num, config['seed'])
+  anchor = archs[-1]
   children = archs[: config['num_children']]
   exchanged = latency.variants(space.mask, archs[0])
   compiled = {}  # programs that are timed again must be the same
