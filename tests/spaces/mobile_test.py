@@ -81,6 +81,21 @@ def test_the_space_of_bignas_has_as_many_children_as_its_table():
   assert mobile.num_children(per_block) == 16_188_403_875_840
 
 
+def test_other_layouts_have_as_many_children_as_their_choices_multiply_to():
+  # Three kernels and three expansions a block, two to four blocks, five units.
+  unit = 9**2 + 9**3 + 9**4
+  count = mobile.num_children(mobile_layouts.once_for_all())
+  assert count == 4 * unit**5
+  # Six bottlenecks a block: five stages of one to four, one of one.
+  stage = 6 + 6**2 + 6**3 + 6**4
+  assert mobile.num_children(mobile_layouts.proxyless_nas()) == 6 * stage**5
+  # Of a block that a stage repeats: operation, kernel, squeeze, skip, channels,
+  # expansion; then two or three depths.
+  block = 3 * 2 * 2 * 3 * 3 * 2
+  count = mobile.num_children(mobile_layouts.mnasnet())
+  assert count == block**7 * 2**2 * 3**5
+
+
 def test_choices_are_drawn_uniformly():
   keys = jax.random.split(jax.random.key(0), 6000)
   drawn = jax.jit(jax.vmap(SPACE.sample))(keys)
