@@ -6,6 +6,7 @@ from nasjax.networks.darts import Darts
 from nasjax.networks.language_model import LanguageModel, LstmCell
 from nasjax.networks.loss import classification_loss, language_loss
 from nasjax.networks.mobile import Mobile
+from nasjax.networks.nago import Nago
 from nasjax.networks.nasbench201 import NasBench201
 from nasjax.networks.operations import OPERATIONS, Site
 from nasjax.networks.predictors import (
@@ -31,6 +32,7 @@ __all__ = [
   'LstmCell',
   'Mlp',
   'Mobile',
+  'Nago',
   'NasBench201',
   'NeuralPredictor',
   'OPERATIONS',
