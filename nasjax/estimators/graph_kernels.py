@@ -44,6 +44,26 @@ class Kernel(NamedTuple):
   settings: Any
 
 
+def squared_exponential(
+  features: Callable[[Arch], jax.Array], lengthscales: Sequence[float]
+) -> Kernel:
+  """Return `k(a, b) = exp(-|x_a - x_b|^2 / (2 lengthscale))` of features.
+
+  Args:
+    features: `(arch) -> f32[F]`.
+    lengthscales: in squares of distances; the settings.
+
+  Returns:
+    The kernel.
+  """
+
+  def gram(lengthscale, a, b):
+    squares = jnp.sum(a**2, -1)[:, None] + jnp.sum(b**2, -1)[None, :]
+    return jnp.exp(-(squares / 2 - a @ b.T) / lengthscale)
+
+  return Kernel(features, gram, jnp.asarray(lengthscales, jnp.float32))
+
+
 def hamming(
   space: Space, lengthscales: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0)
 ) -> Kernel:
@@ -59,12 +79,7 @@ def hamming(
   Returns:
     The kernel.
   """
-
-  def gram(lengthscale, a, b):
-    squares = jnp.sum(a**2, -1)[:, None] + jnp.sum(b**2, -1)[None, :]
-    return jnp.exp(-(squares / 2 - a @ b.T) / lengthscale)
-
-  return Kernel(space.encode, gram, jnp.asarray(lengthscales, jnp.float32))
+  return squared_exponential(space.encode, lengthscales)
 
 
 def _mix(x):

@@ -175,9 +175,10 @@ def connected_dag(
 
   def goes_on(state):
     t, graph = state
-    return (t < num_tries) & ~is_connected(graph, nodes)
+    return (t == 0) | ((t < num_tries) & ~is_connected(graph, nodes))
 
-  _, graph = jax.lax.while_loop(goes_on, attempt, attempt((jnp.int32(0), None)))
+  empty = jnp.zeros_like(jax.eval_shape(draw, key))
+  _, graph = jax.lax.while_loop(goes_on, attempt, (jnp.int32(0), empty))
   place = jnp.arange(len(graph))
   mask = place < nodes
   path = (place[:, None] + 1 == place[None, :]) & mask[None, :]

@@ -40,6 +40,7 @@ def model_based(
   num_initial: int,
   batch_size: int,
   capacity: int,
+  num_objectives: int | None = None,
 ) -> Strategy:
   """Propose what a model expects to be good, fitted anew for every proposal.
 
@@ -54,6 +55,8 @@ def model_based(
     num_initial: n, random architectures before the first fit.
     batch_size: B, architectures of one proposal.
     capacity: architectures that can be told before the oldest are forgotten.
+    num_objectives: M where values `[B, M]` are told, and the archive has them
+      all; None for values `[B]`.
 
   Returns:
     The strategy. It fits in `ask`; under `vmap` it fits in every `ask`, also
@@ -72,7 +75,7 @@ def model_based(
   def init(key):
     sample_key, model_key = jax.random.split(key)
     return State(
-      archive.create(space.sample(sample_key), capacity),
+      archive.create(space.sample(sample_key), capacity, num_objectives),
       model.init(model_key),
       jnp.int32(0),
     )
@@ -100,6 +103,10 @@ def model_based(
   def tell(key, state, proposal, values):
     del key
     told = archive.add(state.told, proposal.archs, values)
-    return state._replace(told=told), {'told_best': jnp.max(told.values)}
+    best = jnp.max(told.values, axis=0)
+    metrics = {'told_best': best}
+    if num_objectives is not None:
+      metrics = {f'told_best_{m}': best[m] for m in range(num_objectives)}
+    return state._replace(told=told), metrics
 
   return Strategy(init, ask, tell)
