@@ -68,6 +68,7 @@ from nasjax.searches import wiring as wiring_searches
 from nasjax.spaces import (
   categorical,
   darts_cell,
+  generators,
   mobile,
   nasbench101,
   nasbench101_classes,
@@ -91,6 +92,7 @@ from nasjax.strategies import (
   nao,
   nas_bowl,
   nsga2,
+  parego,
   ppo,
   predicted,
   q_learning,
@@ -117,6 +119,7 @@ from nasjax.systems import (
   irlas,
   latency_darts,
   mnasnet,
+  nago,
   naswot,
   p_darts,
   pc_darts,
@@ -169,6 +172,12 @@ GRAPHS_OF_TABLE = nasbench101.nasbench101(
   cells=nasbench101_classes.all_codes(4), mutation_rate=1.0
 )
 TINY = categorical.categorical({'kernel': (2, 3), 'width': (1, 2)})
+_LEVELS = (
+  generators.Level('watts_strogatz', (3, 4), (2,), (0.1, 0.9)),
+  generators.Level('barabasi_albert', (3,), (1, 2)),
+  generators.Level('erdos_renyi', (2, 3), (), (0.5,)),
+)
+GENERATORS = generators.generator(_LEVELS)
 EVEN = categorical.categorical({'op': (3, 2)})
 TRIMMED = CELLS.restrict(
   # Without `none`, and without pooling on the first edge.
@@ -516,9 +525,8 @@ def _replicated():
   return search._replace(best=best)
 
 
-def _two_objectives():
-  """NSGA-II on a value and another that is at odds with it."""
-  strategy = nsga2.nsga2(TINY, 2, 4, 2)
+def _two_objectives(strategy):
+  """The strategy on a value and another that is at odds with it."""
 
   def tell(key, state, proposal, values):
     pairs = jnp.stack([values, jnp.cos(3 * values)], axis=-1)
@@ -606,6 +614,26 @@ def _first_feature() -> Estimator:
 
 def _bananas():
   return bananas.bananas(TINY, TINY.encode, batch_size=2, **_BANANAS)
+
+
+def _parego(space, features):
+  return parego.parego(
+    space, features, 2, 2, 1, 6, num_mutants=4, num_parents=2, num_random=2
+  )
+
+
+def _nago():
+  edges = lambda key, network: jnp.sum(network.bottom.adjacency) + 0.0
+  nodes = lambda arch: arch['top_nodes'][0] + 0.0
+  features = lambda arch: generators.coordinates(_LEVELS, arch)
+  return nago.nago(
+    _LEVELS,
+    combine.stateless(edges),
+    _parego(GENERATORS, features),
+    num_samples=2,
+    cost=nodes,
+    archive_size=4,
+  )
 
 
 def _nas_bowl():
@@ -769,7 +797,7 @@ STRATEGIES = (
     TINY,
   ),
   Row('local_search', lambda: local_search.local_search(TINY, 2), TINY),
-  Row('nsga2', _two_objectives, TINY),
+  Row('nsga2', lambda: _two_objectives(nsga2.nsga2(TINY, 2, 4, 2)), TINY),
   Row(
     'reinforce',
     lambda: reinforce.reinforce(
@@ -832,6 +860,7 @@ STRATEGIES = (
   ),
   Row('bananas', _bananas, TINY),
   Row('nas_bowl', _nas_bowl, TINY),
+  Row('parego', lambda: _two_objectives(_parego(TINY, TINY.encode)), TINY),
   Row('latent_ascent', _latent_ascent, TINY),
 )
 
@@ -863,6 +892,7 @@ SEARCHES = (
     TINY,
   ),
   Row('mnasnet', _mnasnet, TINY),
+  Row('nago', _nago, GENERATORS),
   Row(
     'irlas',
     lambda: irlas.irlas(
