@@ -72,6 +72,7 @@ def train_child(
   drop_path: float = 0.0,
   auxiliary_weight: float = 0.4,
   label_smoothing: float = 0.0,
+  optimizer: optax.GradientTransformation | None = None,
 ) -> Trainer:
   """Return the training of one network from scratch.
 
@@ -90,6 +91,7 @@ def train_child(
     drop_path: probability at the end of the linear schedule.
     auxiliary_weight: of the loss of an auxiliary head, if there is one.
     label_smoothing: of the training loss.
+    optimizer: in the place of SGD and all that is said of it.
 
   Returns:
     The trainer. `accuracy` takes stacked batches `[T, B, ...]` with weights.
@@ -104,7 +106,7 @@ def train_child(
     if max_norm is None
     else optax.clip_by_global_norm(max_norm)
   )
-  optimizer = optax.chain(
+  optimizer = optimizer or optax.chain(
     clip, optax.add_decayed_weights(weight_decay), optax.sgd(rate, momentum)
   )
 
