@@ -16,7 +16,7 @@ Options come after a colon, separated by commas:
   quick     two nodes more or less, three evaluations of two steps
   method    'bohb' (default), fidelities 1/4, 1/2 and 1 as in the paper;
             'random', full trainings; 'parego', 'nsga2' or 'random2', which are
-            told accuracy and cost
+            told accuracy and cost, and whose fronts are not trained again
   cost      of those three: 'params' (default) or 'memory'
   data      'digits' (default), or 'fashion', five classes of Fashion-MNIST at
             7x7 pixels, which need `fashion_mnist_partial.npz` under
@@ -75,7 +75,7 @@ def _strategy(method: str, levels: dict, quick: bool) -> tuple[dict, int]:
   if method == 'parego':
     parego = dict(
       name='strategies.parego.parego',
-      features=dict(function='spaces.generators.coordinates', levels=levels),
+      features=dict(name='spaces.generators.coordinates', levels=levels),
       num_initial=1 if quick else 6,
       capacity=64,
     )
@@ -146,7 +146,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     input_shape=shape,
     what=what,
   )
-  test = _batches('test', 200, 'evaluation_batches')
   strategy, num_steps = _strategy(options['method'], levels, quick)
   search = dict(
     name='systems.nago.nago',
@@ -163,8 +162,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     # Above what the largest networks take.
     worst = 2e5 if options['cost'] == 'params' else 3e4
     search |= dict(cost=cost(options['cost']), reference=(0.0, -worst))
-  final_steps = 2 if quick else 2 * _STEPS
-  return ml_collections.ConfigDict(
+  config = ml_collections.ConfigDict(
     dict(
       seed=0,
       num_seeds=options['seeds'],
@@ -178,16 +176,19 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
       strategy=strategy,
       search=search,
       describe={name: cost(name) for name in ('params', 'memory', 'depth')},
-      evaluation=dict(
-        name='estimators.stand_alone.population',
-        num_steps=final_steps,
-        num_repeats=1 if quick else 2,
-        trainer=trainer(final_steps),
-        archs=dict(
-          name='spaces.generators.realise_all', levels=levels, archs='@archs'
-        ),
-        batches=_batches('train', _BATCH, 'batches'),
-        test=test,
-      ),
     )
   )
+  final_steps = 2 if quick else 2 * _STEPS
+  if 'cost' not in search:
+    config.evaluation = dict(
+      name='estimators.stand_alone.population',
+      num_steps=final_steps,
+      num_repeats=1 if quick else 2,
+      trainer=trainer(final_steps),
+      archs=dict(
+        name='spaces.generators.realise_all', levels=levels, archs='@archs'
+      ),
+      batches=_batches('train', _BATCH, 'batches'),
+      test=_batches('test', 200, 'evaluation_batches'),
+    )
+  return config

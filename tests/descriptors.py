@@ -625,11 +625,10 @@ def _parego(space, features):
 def _nago():
   edges = lambda key, network: jnp.sum(network.bottom.adjacency) + 0.0
   nodes = lambda arch: arch['top_nodes'][0] + 0.0
-  features = lambda arch: generators.coordinates(_LEVELS, arch)
   return nago.nago(
     _LEVELS,
     combine.stateless(edges),
-    _parego(GENERATORS, features),
+    _parego(GENERATORS, generators.coordinates(_LEVELS)),
     num_samples=2,
     cost=nodes,
     archive_size=4,

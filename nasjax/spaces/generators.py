@@ -18,7 +18,7 @@ Deviations
     program uses it as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import functools
 from typing import NamedTuple
 
@@ -134,25 +134,27 @@ def parameters(
   }
 
 
-def coordinates(levels: Sequence[Level], arch: Arch) -> jax.Array:
-  """Return where the parameters lie between their first and last options.
+def coordinates(levels: Sequence[Level]) -> Callable[[Arch], jax.Array]:
+  """Return where parameters lie between their first and last options.
 
   Args:
     levels: of the generator.
-    arch: its parameters.
 
   Returns:
-    `f32[8]` for the models of the paper, each from 0 to 1; of a parameter with
-    one option 0.
+    `(arch) -> f32[F]`, F = 8 for the models of the paper, each from 0 to 1; of
+    a parameter with one option 0.
   """
-  rows = []
-  for name, values in parameters(levels, arch).items():
-    level = levels[LEVELS.index(name)]
-    for parameter, value in values.items():
-      options = getattr(level, parameter)
-      span = max(options) - min(options)
-      rows.append((value - min(options)) / (span or 1))
-  return jnp.stack(rows).astype(jnp.float32)
+
+  def place(arch: Arch) -> jax.Array:
+    rows = []
+    for level, values in zip(levels, parameters(levels, arch).values()):
+      for parameter, value in values.items():
+        options = getattr(level, parameter)
+        span = max(options) - min(options)
+        rows.append((value - min(options)) / (span or 1))
+    return jnp.stack(rows).astype(jnp.float32)
+
+  return place
 
 
 def _graph(level, key, values):

@@ -119,7 +119,7 @@ def test_coordinates_run_from_the_first_option_to_the_last():
     for end in (0, 1)
   ]
   for end, arch in enumerate(ends):
-    np.testing.assert_allclose(generators.coordinates(_LEVELS, arch), end)
+    np.testing.assert_allclose(generators.coordinates(_LEVELS)(arch), end)
 
 
 @pytest.mark.parametrize(
