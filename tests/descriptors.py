@@ -54,7 +54,7 @@ from nasjax.estimators import (
   zero_cost,
 )
 from nasjax.networks import autoencoder as autoencoder_networks
-from nasjax.networks import language_model
+from nasjax.networks import language_model, masked_mlp
 from nasjax.networks import rnn_cell as rnn_cell_networks
 from nasjax.searches import (
   bilevel,
@@ -73,6 +73,7 @@ from nasjax.spaces import (
   nasbench101,
   nasbench101_classes,
   nasbench201,
+  node_masks,
   rnn_cell,
   sequences,
   subspaces,
@@ -125,6 +126,7 @@ from nasjax.systems import (
   pc_darts,
   r_darts,
   radars,
+  sparse_random_search,
   spos,
   te_nas,
   wiring,
@@ -178,6 +180,7 @@ _LEVELS = (
   generators.Level('erdos_renyi', (2, 3), (), (0.5,)),
 )
 GENERATORS = generators.generator(_LEVELS)
+MASKS = node_masks.node_masks((4, 3), 0.5)
 EVEN = categorical.categorical({'op': (3, 2)})
 TRIMMED = CELLS.restrict(
   # Without `none`, and without pooling on the first edge.
@@ -635,6 +638,19 @@ def _nago():
   )
 
 
+def _contains_nodes(arch, mask):
+  """Masks of the right numbers of nodes; see the closed form of the space."""
+  del mask
+  kept = [jnp.sum(arch[f'layer_{i}']) for i in range(2)]
+  return (kept[0] == 2) & (kept[1] == 2)
+
+
+def _sparse_random_search():
+  batch = {'image': np.eye(3, dtype=np.float32), 'label': np.arange(3)}
+  network = masked_mlp.drawn((3, 4, 3, 3))
+  return sparse_random_search.sparse_random_search(MASKS, network, batch, 4)
+
+
 def _nas_bowl():
   return nas_bowl.nas_bowl(
     TINY,
@@ -671,6 +687,13 @@ _GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
 SPACES = (
   Row('categorical', lambda: TINY, TINY),
   Row('nasbench201', nasbench201.nasbench201, CELLS),
+  Row(
+    'node_masks',
+    lambda: MASKS,
+    MASKS,
+    _contains_nodes,
+    exempt={'restriction': 'a mask keeps a number of nodes'},
+  ),
   Row('nasbench201_restricted', lambda: TRIMMED, TRIMMED),
   Row('darts_cell', lambda: DARTS, **_DARTS),
   Row('rnn_cell', lambda: RECURRENT, **_RECURRENT),
@@ -892,6 +915,7 @@ SEARCHES = (
   ),
   Row('mnasnet', _mnasnet, TINY),
   Row('nago', _nago, GENERATORS),
+  Row('sparse_random_search', _sparse_random_search, MASKS, _contains_nodes),
   Row(
     'irlas',
     lambda: irlas.irlas(
