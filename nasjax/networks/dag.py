@@ -21,7 +21,9 @@ Deviations
 """
 
 from collections.abc import Callable
+from typing import Any
 
+import chex
 from flax import linen as nn
 import jax
 from jax import lax
@@ -115,8 +117,17 @@ class _Place(nn.Module):
     return lax.dynamic_update_index_in_dim(buffer, y, slot, 0), None
 
 
-def run_places(make, merge, adjacency, count, exists, entries, inner, name):
-  """Run all places in order; what each of them gives, `[N, B, H, W, C]`.
+def run_places(
+  make: Callable[[], nn.Module],
+  merge: str,
+  adjacency: chex.Array,
+  count: chex.Array,
+  exists: chex.Array,
+  entries: chex.Array,
+  inner: Any,
+  name: str,
+) -> chex.Array:
+  """Run all places of a graph in order.
 
   Args:
     make: module of a node, `(inner, x) -> y`.
@@ -127,6 +138,9 @@ def run_places(make, merge, adjacency, count, exists, entries, inner, name):
     entries: `[N, B, H, W, C]`, what a node reads besides nodes of this graph.
     inner: what the node's module takes, pytree of `[N, ...]`.
     name: of the weights.
+
+  Returns:
+    What every place gives, `[N, B, H, W, C]`.
   """
   scan = nn.scan(
     _Place,

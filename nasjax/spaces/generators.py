@@ -122,7 +122,15 @@ def generator(levels: Sequence[Level]) -> Space:
 def parameters(
   levels: Sequence[Level], arch: Arch
 ) -> dict[str, dict[str, jax.Array]]:
-  """Return the values of the parameters, by level and name."""
+  """Return the values of the parameters.
+
+  Args:
+    levels: of the generator.
+    arch: index choices.
+
+  Returns:
+    `f32[]` or `i32[]`, by level and name.
+  """
   return {
     name: {
       parameter: jnp.asarray(getattr(level, parameter))[
