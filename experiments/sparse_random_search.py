@@ -37,9 +37,11 @@ _WIDTH = flags.DEFINE_integer('width', 96, 'Nodes of both hidden layers.')
 _SAMPLES = flags.DEFINE_integer('samples', 100, 'Masks that a search draws.')
 _RANDOM = flags.DEFINE_integer('random', 5, 'Random masks a sparsity.')
 _EPOCHS = flags.DEFINE_integer('epochs', 20, 'Of every training.')
+_SPARSITIES = flags.DEFINE_list(
+  'sparsities', ['0.25', '0.5', '0.75', '0.9', '0.95', '0.98'], 'Of nodes.'
+)
 flags.mark_flags_as_required(['output'])
 
-SPARSITIES = (0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 _IMAGES, _BATCH, _RATE = 800, 64, 1e-3
 _MARGIN = 0.005  # of accuracies, in which two are equivalent
 _HEAD = (
@@ -105,7 +107,7 @@ def compute(output: pathlib.Path) -> tuple[dict[str, Any], list[float]]:
   compare = functools.partial(
     masked_training.compare,
     sizes=(64, width, width, 10),
-    sparsities=SPARSITIES,
+    sparsities=tuple(map(float, _SPARSITIES.value)),
     optimizer=optax.adam(_RATE),
     num_samples=_SAMPLES.value,
     num_random=_RANDOM.value,
@@ -156,11 +158,14 @@ def _percent(row, scale):
   )
 
 
-def tables(results: dict[str, Any], width: int) -> str:
+def tables(
+  results: dict[str, Any], sparsities: Sequence[float], width: int
+) -> str:
   """Return the report in markdown.
 
   Args:
     results: from `compute`.
+    sparsities: of the nodes.
     width: of the hidden layers.
   """
   random = _of(results, 'random')
@@ -187,7 +192,7 @@ def tables(results: dict[str, Any], width: int) -> str:
     '|' + ' --- |' * len(_HEAD),
   ]
   scores = results['initial/loss']
-  for i, s in enumerate(SPARSITIES):
+  for i, s in enumerate(sparsities):
     counts = node_masks.kept((width, width), s)
     removed = node_masks.weight_sparsity((64, width, width, 10), counts)
     final = base['final'][:, i]
@@ -208,7 +213,7 @@ def tables(results: dict[str, Any], width: int) -> str:
     lines += ['', f'`{name}`, difference from random', '']
     lines += ['| sparsity | ' + ' | '.join(_CONDITIONS) + ' |']
     lines += ['|' + ' --- |' * (1 + len(_CONDITIONS))]
-    for i, s in enumerate(SPARSITIES):
+    for i, s in enumerate(sparsities):
       cells = [
         _percent(
           paired.paired(others[c][name][:, i], base[name][:, i], margin), scale
@@ -217,7 +222,7 @@ def tables(results: dict[str, Any], width: int) -> str:
       ]
       lines.append(f'| {s} | ' + ' | '.join(cells) + ' |')
   lines += ['', 'Spearman, initial loss and final accuracy of random masks:']
-  for i, s in enumerate(SPARSITIES):
+  for i, s in enumerate(sparsities):
     centred = [
       (value - value.mean(1, keepdims=True)).ravel()
       for value in (
@@ -239,7 +244,8 @@ def main(argv: Sequence[str]) -> None:
   output = pathlib.Path(_OUTPUT.value)
   output.mkdir(parents=True, exist_ok=True)
   results, seconds = compute(output)
-  report = tables(results, _WIDTH.value)
+  sparsities = tuple(map(float, _SPARSITIES.value))
+  report = tables(results, sparsities, _WIDTH.value)
   if seconds:
     report += f'\n\nSeconds: {sum(seconds):.0f}, compilation included.'
   (output / 'report.md').write_text(report + '\n')
