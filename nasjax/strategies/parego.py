@@ -125,7 +125,7 @@ def parego(
     return told._replace(values=scalarise(told.values, weights))
 
   def init(key):
-    uniform = jnp.full(num_objectives, 1 / num_objectives)
+    uniform = jnp.full(num_objectives, 1 / num_objectives, jnp.float32)
     return State(process.init(key), uniform)
 
   def update(key, state, told):
