@@ -38,6 +38,7 @@ _LONG = (
   'gdas_digits',
   'irlas_nasbench201',
   'lga_digits',
+  'nago_digits',
   'nao_text',
   'p_darts_digits',
   'pc_darts_digits',
