@@ -1,9 +1,9 @@
-"""One executable for all networks of a generator, in seconds a training step.
+"""One executable for all networks of a generator: what a training step takes.
 
 Networks of up to 125 operations (three levels of up to five nodes) with 4, 8
 and 16 channels, on batches of 32 digits. The step is compiled once, ahead of
-time, so no network can be compiled again; the table has what a step takes,
-smallest network first:
+time, so no network can be compiled again. The table has seconds of all cores,
+which do not depend on what else a machine has to do, smallest network first:
 
   python -m benchmarks.nago_interpreter
 """
@@ -48,9 +48,9 @@ def main():
   for i in np.argsort(num_ops):
     arch, seconds = at(i), []
     for _ in range(1 + options.repetitions):
-      start = time.perf_counter()
+      start = time.process_time()
       jax.block_until_ready(step(key, child, arch, batch))
-      seconds.append(time.perf_counter() - start)
+      seconds.append(time.process_time() - start)
     median = statistics.median(seconds[1:])
     ops = int(num_ops[i])
     rows.append((ops, int(depths[i]), median, 1000 * median / ops))
@@ -59,7 +59,7 @@ def main():
     f'compiled once: {facts["trace"]:.1f} s to trace, {facts["compile"]:.1f} s '
     f'to compile ({facts["compile_cpu"]:.1f} of all cores)\n'
   )
-  head = ('operations', 'depth', 'seconds a step', 'ms an operation')
+  head = ('operations', 'depth', 'core seconds a step', 'ms an operation')
   print(measure.table(head, rows))
 
 
