@@ -40,8 +40,8 @@ OPERATIONS = (
 )
 _MEASURES = ('valid', 'test', 'latency_s', 'params_M')
 _SOURCE = (
-  'It holds `link` (u8[26206], a row of `link_table`), `ops` (u8[26206, 4]) and '
-  'the columns of the light files of '
+  'It holds `link` (u8[26206], a row of `link_table`), `ops` (u8[26206, 4]) '
+  'and the columns of the light files of '
   'https://github.com/THUMNLab/NAS-Bench-Graph.'
 )
 

@@ -52,7 +52,7 @@ def accuracy(logits: jax.Array, part: Batch) -> jax.Array:
 
 
 def micro_f1(logits: jax.Array, part: Batch) -> jax.Array:
-  """Return `2 TP / (2 TP + FP + FN)` over all labels of the nodes that count."""
+  """Return `2 TP / (2 TP + FP + FN)` of all labels of nodes that count."""
   weight = part['weight'][:, None]
   told, target = (logits > 0) * weight, part['target'] * weight
   total = told.sum() + target.sum()
@@ -130,7 +130,12 @@ def train_nodes(
 
   def loss(params, width, key, arch, part):
     logits = network.apply(
-      {'params': params}, arch, part['graph'], True, width, rngs={'dropout': key}
+      {'params': params},
+      arch,
+      part['graph'],
+      True,
+      width,
+      rngs={'dropout': key},
     )
     return _entropy(logits, part, multi_label) + decay(params)
 

@@ -8,20 +8,9 @@ GraphNAS (https://arxiv.org/abs/1904.09981). With the nodes x, a layer is
   m_i = AGGREGATE_j a_ij h_j,  i among its neighbours j
   x'_i = ACTIVATION(COMBINE(m_i))
 
-Attention, with weights l, r, w of each head; all but the first two pass through
-a softmax over the neighbours of i:
-
-  const               1
-  gcn                 1 / sqrt(deg(i) deg(j))
-  gat                 leaky_relu(l h_i + r h_j), of slope 0.2
-  gat_sym             gat(i, j) + gat(j, i)
-  cos                 (l * h_i) . (r * h_j)
-  linear              tanh(l h_j + r h_j): of the neighbour alone
-  generalized_linear  w . tanh(l * h_i + r * h_j)
-
-The last layer has d = the number of classes, and its heads are averaged before
-the activation. Heads and units are masks: unit u belongs to head u // d, and
-those beyond K d are zero.
+with the attentions of `graph_layers`. The last layer has d = the number of
+classes, and its heads are averaged before the activation. Heads and units are
+masks: unit u belongs to head u // d, and those beyond K d are zero.
 
 Deviations
   * COMBINE reads what was aggregated, which contains the node itself; the text
@@ -33,7 +22,6 @@ Deviations
 
 from collections.abc import Callable
 import functools
-import math
 
 import chex
 from flax import linen as nn
@@ -44,123 +32,12 @@ import numpy as np
 from nasjax import choice
 from nasjax.graphs import Graph
 from nasjax.networks import elastic
+from nasjax.networks import graph_layers as layers
 from nasjax.ops import segments
 from nasjax.spaces import gnn as spaces
 from nasjax.types import Arch
 
 _MLP = 128  # units of the hidden layer of 'mlp'
-_ACTIVATIONS = {
-  'elu': jax.nn.elu,
-  'leaky_relu': jax.nn.leaky_relu,
-  'linear': lambda x: x,
-  'relu': jax.nn.relu,
-  'relu6': jax.nn.relu6,
-  'sigmoid': jax.nn.sigmoid,
-  'softplus': jax.nn.softplus,
-  'tanh': jnp.tanh,
-}
-
-
-def _leaky(x):
-  return jax.nn.leaky_relu(x, 0.2)
-
-
-def _ends(graph, x):
-  """What receivers and senders of all edges have."""
-  return x[graph.receivers], x[graph.senders]
-
-
-def _softmax(graph, logits):
-  num = graph.degrees.shape[0]
-  return segments.segment_softmax(logits, graph.receivers, num)
-
-
-def _const(graph, h, weights, members):
-  del h, weights
-  return jnp.ones((graph.senders.shape[0], members.shape[1]))
-
-
-def _gcn(graph, h, weights, members):
-  to, by = _ends(graph, graph.degrees)
-  same = jnp.ones((1, members.shape[1]))
-  return (jax.lax.rsqrt(to * by)[:, None] * same).astype(h.dtype)
-
-
-def _scores(h, weights, members):
-  """`l h` and `r h` of every head, `[N, 2 K]`."""
-  left, right, _ = weights
-  sides = [members * side[:, None] for side in (left, right)]
-  return h @ jnp.concatenate(sides, axis=1)
-
-
-def _gat(graph, h, weights, members, symmetric=False):
-  to, by = _ends(graph, _scores(h, weights, members))
-  size = members.shape[1]
-  logits = _leaky(to[:, :size] + by[:, size:])
-  if symmetric:
-    logits += _leaky(by[:, :size] + to[:, size:])
-  return _softmax(graph, logits)
-
-
-def _cos(graph, h, weights, members):
-  left, right, _ = weights
-  to, by = _ends(graph, h)
-  scale = (left * right)[:, None]
-  return _softmax(graph, (to * by) @ (members * scale))
-
-
-def _linear(graph, h, weights, members):
-  scores = _scores(h, weights, members)
-  size = members.shape[1]
-  scores = jnp.tanh(scores[:, :size] + scores[:, size:])
-  return _softmax(graph, scores[graph.senders])
-
-
-def _generalized_linear(graph, h, weights, members):
-  left, right, last = weights
-  by_receiver, by_sender = h * left[None], h * right[None]
-  hidden = by_receiver[graph.receivers] + by_sender[graph.senders]
-  return _softmax(graph, jnp.tanh(hidden) @ (members * last[:, None]))
-
-
-_ATTENTIONS = {
-  'const': _const,
-  'gcn': _gcn,
-  'gat': _gat,
-  'gat_sym': functools.partial(_gat, symmetric=True),
-  'cos': _cos,
-  'linear': _linear,
-  'generalized_linear': _generalized_linear,
-}
-
-
-def _sum(graph, messages, mlp):
-  del mlp
-  num = graph.degrees.shape[0]
-  return segments.segment_sum(messages, graph.receivers, num)
-
-
-def _mean(graph, messages, mlp):
-  return _sum(graph, messages, mlp) / graph.degrees[:, None]
-
-
-def _max(graph, messages, mlp):
-  del mlp
-  num = graph.degrees.shape[0]
-  return segments.segment_max(messages, graph.receivers, num)
-
-
-def _mapped_sum(graph, messages, mlp):
-  total = _sum(graph, messages, mlp)  # the map is linear: once a node
-  return total @ mlp[0] @ mlp[1]
-
-
-def _through_mlp(m, mlp):
-  return jax.nn.relu(m @ mlp[0]) @ mlp[1]
-
-
-_AGGREGATES = {'sum': _sum, 'mean': _mean, 'max': _max, 'mlp': _mapped_sum}
-_COMBINES = {'identity': lambda m, mlp: m, 'mlp': _through_mlp}
 
 
 def _uniform(fan: chex.Numeric) -> Callable:
@@ -195,12 +72,12 @@ class _Layer(nn.Module):
   inputs: int
   attention_dropout: float
 
-  def _mlp(self, width, units):
+  def _mlp(self, mask):
     full = max(self.sizes) * max(self.options.heads)
-    fan = units + _MLP
+    width, fan = mask.shape[0], mask.sum() + _MLP
     first = self.param('mlp_in', _uniform(fan), (full, _MLP))
     second = self.param('mlp_out', _uniform(fan), (_MLP, full))
-    return first[:width], second[:, :width]
+    return first[:width], second[:, :width] * mask[None]
 
   @nn.compact
   def __call__(self, project, graph, choices, fan_in, width, key):
@@ -212,9 +89,7 @@ class _Layer(nn.Module):
     )
     mask = members.sum(1)
     units, heads = mask.sum(), jnp.max(members, axis=0).sum()
-    kernel = self.param(
-      'kernel', _uniform(fan_in + units), (self.inputs, full)
-    )
+    kernel = self.param('kernel', _uniform(fan_in + units), (self.inputs, full))
     start = _uniform(units / heads + 1)
     weights = tuple(
       self.param(name, start, (full,))[:width]
@@ -223,21 +98,23 @@ class _Layer(nn.Module):
     h = project(kernel[:, :width] * mask[None])
     coefficients = choice.switch(
       choices['attention'],
-      [_ATTENTIONS[name] for name in options.attention],
+      [layers.ATTENTIONS[name] for name in options.attention],
       *(graph, h, weights, members),
     )
     coefficients = _drop(coefficients, self.attention_dropout, key)
     messages = (coefficients @ members.T) * h[graph.senders]
-    mlp = self._mlp(width, units)
+    mlp = self._mlp(mask)
     m = choice.switch(
       choices['aggregate'],
-      [_AGGREGATES[name] for name in options.aggregate],
+      [layers.AGGREGATES[name] for name in options.aggregate],
       *(graph, messages, mlp),
     )
     m = choice.switch(
-      choices['combine'], [_COMBINES[name] for name in options.combine], m, mlp
+      choices['combine'],
+      [layers.COMBINES[name] for name in options.combine],
+      *(m, mlp),
     )
-    return m * mask[None], members, heads
+    return m, members, heads
 
 
 def _members(sizes, heads, width):
@@ -278,7 +155,7 @@ class Gnn(nn.Module):
     return (*(width for width in self.widths if width < full), full)
 
   def which_width(self, arch: Arch) -> jax.Array:
-    """Return the place of the least width that an architecture fits, `i32[]`."""
+    """Return the place of the least width that fits, `i32[]`."""
     needed = jnp.max(spaces.num_units(self.options, arch))
     return jnp.sum(needed > jnp.asarray(self.all_widths())).astype(jnp.int32)
 
@@ -335,7 +212,7 @@ class Gnn(nn.Module):
         m = m.reshape(num_nodes, -1, self.num_classes).sum(1) / heads
       x = choice.switch(
         choices['activation'],
-        [_ACTIVATIONS[name] for name in self.options.activation],
+        [layers.ACTIVATIONS[name] for name in self.options.activation],
         m,
       )
       if is_last:

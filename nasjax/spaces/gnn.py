@@ -1,9 +1,10 @@
 """Spaces of graph networks: six classes of decisions for every layer.
 
 K. Zhou, Q. Song, X. Huang and X. Hu, Auto-GNN: Neural Architecture Search of
-Graph Neural Networks, 2019, https://arxiv.org/abs/1909.03184 (AGNN), and Y. Gao,
-H. Yang, P. Zhang, C. Zhou and Y. Hu, GraphNAS: Graph Neural Architecture Search
-with Reinforcement Learning, 2019, https://arxiv.org/abs/1904.09981.
+Graph Neural Networks, 2019, https://arxiv.org/abs/1909.03184 (AGNN), and
+Y. Gao, H. Yang, P. Zhang, C. Zhou and Y. Hu, GraphNAS: Graph Neural
+Architecture Search with Reinforcement Learning, 2019,
+https://arxiv.org/abs/1904.09981.
 
 A class is a leaf: `hidden`, `attention`, `heads`, `aggregate`, `combine`,
 `activation`, a decision a layer. What they mean is in `networks.gnn`.
@@ -94,10 +95,13 @@ def gnn(options: Options = AGNN, num_layers: int = 2) -> Space:
   """
   if num_layers < 2:
     raise ValueError(f'Expected num_layers of at least 2, got {num_layers}.')
-  depth = {name: num_layers for name in options._fields}
+  depth = dict.fromkeys(options._fields, num_layers)
   depth['hidden'] = num_layers - 1
   return categorical.categorical(
-    {name: (depth[name], len(known)) for name, known in options._asdict().items()}
+    {
+      name: (depth[name], len(known))
+      for name, known in options._asdict().items()
+    }
   )
 
 

@@ -1,4 +1,4 @@
-"""The space of NAS-Bench-Graph: four nodes, each an operation on an earlier one.
+"""The space of NAS-Bench-Graph: trees of four operations.
 
 Y. Qin, Z. Zhang, X. Wang, Z. Zhang and W. Zhu, NAS-Bench-Graph: Benchmarking
 Graph Neural Architecture Search, 2022, https://arxiv.org/abs/2206.09166.
@@ -116,7 +116,10 @@ def row_of(link: np.ndarray, ops: np.ndarray) -> Callable[[Arch], jax.Array]:
   number = categorical.numbering(categorical.check_mask(_MASK))
   shape = (len(LINKS), *[len(OPERATIONS)] * 4)
   table = np.fromiter(
-    (rows.get(canonical(code[0], code[1:]), len(codes)) for code in np.ndindex(shape)),
+    (
+      rows.get(canonical(code[0], code[1:]), len(codes))
+      for code in np.ndindex(shape)
+    ),
     np.int32,
   )
   return lambda arch: jnp.asarray(table)[number(arch)]

@@ -1,6 +1,7 @@
 """Complete methods: one file a paper, one factory a file."""
 
 from nasjax.systems import (
+  agnn,
   assisted_evolution,
   bananas,
   bignas,
@@ -17,6 +18,7 @@ from nasjax.systems import (
   fairnas,
   few_shot,
   gdas,
+  graphnas,
   irlas,
   kernel_tracking,
   latency_darts,
@@ -41,6 +43,7 @@ from nasjax.systems import (
 )
 
 __all__ = (
+  'agnn',
   'assisted_evolution',
   'bananas',
   'bignas',
@@ -57,6 +60,7 @@ __all__ = (
   'fairnas',
   'few_shot',
   'gdas',
+  'graphnas',
   'irlas',
   'kernel_tracking',
   'latency_darts',
