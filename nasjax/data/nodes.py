@@ -17,11 +17,13 @@ of their own.
                 2017, which are a download
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import jax
 import numpy as np
 
 from nasjax import graphs
+from nasjax.types import Key
 
 Part = dict[str, object]
 
@@ -63,6 +65,11 @@ def transductive(
     )
     for name, chosen in nodes.items()
   }
+
+
+def whole(part: Part) -> Callable[[Key, int | jax.Array], Part]:
+  """Return the batches `(key, t) -> part` of training on all nodes at once."""
+  return lambda key, t: part
 
 
 def nearest(x: np.ndarray, num: int) -> np.ndarray:

@@ -25,7 +25,7 @@ _SOURCE = (
 
 
 def load_planetoid(
-  name: str, data_dir: str | os.PathLike[str] | None = None
+  graph: str, data_dir: str | os.PathLike[str] | None = None
 ) -> dict[str, nodes.Part]:
   """Return the task of a citation graph, with the standard split.
 
@@ -33,7 +33,7 @@ def load_planetoid(
   no direction.
 
   Args:
-    name: 'cora' or 'citeseer'.
+    graph: 'cora' or 'citeseer'.
     data_dir: folder of the file, by default `$NASJAX_DATA_DIR`.
 
   Returns:
@@ -45,10 +45,10 @@ def load_planetoid(
   References:
     Yang, Cohen and Salakhutdinov, https://arxiv.org/abs/1603.08861.
   """
-  if name not in SIZES:
-    raise ValueError(f'Unknown graph {name!r}. Known: {", ".join(SIZES)}.')
-  num_nodes, num_features, num_classes = SIZES[name]
-  path = tables.find(f'{name}.npz', data_dir, _SOURCE)
+  if graph not in SIZES:
+    raise ValueError(f'Unknown graph {graph!r}. Known: {", ".join(SIZES)}.')
+  num_nodes, num_features, num_classes = SIZES[graph]
+  path = tables.find(f'{graph}.npz', data_dir, _SOURCE)
   arrays = tables.read(path)
   take = lambda key, *shape: tables.take(path, arrays, key, 'number', shape)
   shape = take('shape', 2)

@@ -78,6 +78,7 @@ class Controller(nn.Module):
     allowed: chex.Array,
     noise: chex.Array,
     chosen: chex.Array | None = None,
+    order: chex.Array | None = None,
   ) -> tuple[jax.Array, jax.Array]:
     """Return choices, and the logits of every decision given those before.
 
@@ -86,12 +87,17 @@ class Controller(nn.Module):
       noise: `f32[D, K]`, added to the logits before the largest is chosen:
         standard Gumbel for a sample, zero for the greedy choice.
       chosen: `int32[D]`, the choices where they are known; noise is ignored.
+      order: `int32[D]`, in which decisions are made; by default as they are.
 
     Returns:
       `int32[D]` and `f32[D, K]`, -inf where not allowed.
     """
     groups = np.asarray(self.groups)
     shape = (groups.max() + 1, allowed.shape[-1], self.features)
+    if order is not None:
+      groups = jnp.asarray(groups)[order]
+      allowed, noise = jnp.asarray(allowed)[order], noise[order]
+      chosen = None if chosen is None else chosen[order]
     heads = self.param('heads', _SMALL, shape)
     biases = self.param('biases', nn.initializers.zeros, shape[:2])
     embeddings = self.param('embeddings', _SMALL, shape)
@@ -111,4 +117,7 @@ class Controller(nn.Module):
         chosen,
       ),
     )
-    return results
+    if order is None:
+      return results
+    place = jnp.argsort(order)
+    return jax.tree.map(lambda rows: rows[place], results)

@@ -27,7 +27,10 @@ from nasjax.types import Arch, Space
 
 
 class Options(NamedTuple):
-  """The choices of a layer, by class."""
+  """The choices of a layer, by class; by default those of AGNN.
+
+  The largest size is hidden times heads units, 4,096: too many for a CPU.
+  """
 
   hidden: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256)  # units of a head
   attention: tuple[str, ...] = (
@@ -60,20 +63,6 @@ GRAPHNAS = Options(
   aggregate=('sum', 'mean', 'max', 'mlp'),
   combine=('identity',),
 )
-
-
-def options(
-  hidden: tuple[int, ...] = AGNN.hidden, heads: tuple[int, ...] = AGNN.heads
-) -> Options:
-  """Return the options of AGNN with fewer sizes.
-
-  The largest size is hidden times heads units, 4,096: too many for a CPU.
-
-  Args:
-    hidden: units of a head.
-    heads: numbers of heads.
-  """
-  return AGNN._replace(hidden=tuple(hidden), heads=tuple(heads))
 
 
 def gnn(options: Options = AGNN, num_layers: int = 2) -> Space:

@@ -39,31 +39,12 @@ _FORCED = 1e9  # more than any logit
 
 
 class State(NamedTuple):
-  """The best network, and a controller for each class."""
+  """The best network, and a controller for each of C classes."""
 
   best: Arch
   value: jax.Array  # f32[] of the best, -inf before the first result
-  params: tuple[Params, ...]
-  optimizers: tuple[optax.OptState, ...]
-
-
-class _Class(NamedTuple):
-  """A leaf whose decisions come last in an order of all of them."""
-
-  order: np.ndarray  # i[D] decisions, those of the class last
-  size: int  # decisions of the class
-  network: controllers.Controller
-
-
-def _classes(mask, **settings):
-  sizes = [leaf[..., 0].size for leaf in jax.tree.leaves(mask)]
-  groups = np.repeat(np.arange(len(sizes)), sizes)
-  found = []
-  for number, size in enumerate(sizes):
-    order = np.argsort(groups == number, kind='stable')
-    network = controllers.Controller(tuple(groups[order].tolist()), **settings)
-    found.append(_Class(order, size, network))
-  return found
+  params: Params  # [C, ...]
+  optimizer: optax.OptState  # [C, ...]
 
 
 def conservative(
@@ -100,112 +81,105 @@ def conservative(
   References:
     Zhou et al., Auto-GNN, https://arxiv.org/abs/1909.03184.
   """
-  classes = _classes(
-    space.mask,
-    features=features,
-    num_layers=1,
-    temperature=temperature,
-    tanh_constant=tanh_constant,
-  )
-  if not 1 <= num_classes <= len(classes):
+  sizes = [leaf[..., 0].size for leaf in jax.tree.leaves(space.mask)]
+  if not 1 <= num_classes <= len(sizes):
     raise ValueError(
-      f'Expected num_classes from 1 to the {len(classes)} leaves of the space, '
+      f'Expected num_classes from 1 to the {len(sizes)} leaves of the space, '
       f'got {num_classes}.'
     )
   optimizer = optax.adam(3.5e-4) if optimizer is None else optimizer
   allowed = decisions.join_masks(space.mask)
+  groups = np.repeat(np.arange(len(sizes)), sizes)
+  own = groups == np.arange(len(sizes))[:, None]  # [C, D]
+  orders = np.argsort(own, axis=1, kind='stable')  # those of the class last
+  network = controllers.Controller(
+    tuple(groups.tolist()), features, 1, temperature, tanh_constant
+  )
 
-  def draw(one, params, best, noise):
-    """Choices of a class given all others, in the order of all, and logits."""
-    given = jax.nn.one_hot(best[one.order], allowed.shape[1]) * _FORCED
-    is_given = np.arange(len(allowed)) < len(allowed) - one.size
-    noise = jnp.where(is_given[:, None], given, noise)
-    choices, logits = one.network.apply(
-      {'params': params}, allowed[one.order], noise
+  def draw(params, order, own, best, noise):
+    """Draw the choices of a class given all others; return its entropy too."""
+    given = _FORCED * jax.nn.one_hot(best, allowed.shape[1])
+    noise = jnp.where(own[:, None], noise, given)
+    choices, logits = network.apply(
+      {'params': params}, allowed, noise, order=order
     )
-    choices = jnp.zeros_like(choices).at[one.order].set(choices)
-    return choices, logits[-one.size :]
+    entropy = jax.vmap(logits_lib.entropy)(logits)
+    return choices, jnp.sum(jnp.where(own, entropy, 0.0))
 
-  def log_prob(params, one, choices):
-    """Log-likelihood of the choices of a class, given all others."""
-    ordered = choices[one.order]
-    _, logits = one.network.apply(
-      {'params': params}, allowed[one.order], jnp.zeros(allowed.shape), ordered
+  def log_prob(params, order, own, choices):
+    """Return the log-likelihood of the choices of a class, given all others."""
+    silence = jnp.zeros(allowed.shape)
+    _, logits = network.apply(
+      {'params': params}, allowed, silence, choices, order
     )
-    rows = jax.nn.log_softmax(logits[-one.size :])
-    chosen = ordered[-one.size :]
-    return jnp.take_along_axis(rows, chosen[:, None], 1).sum()
+    rows = jax.nn.log_softmax(logits)
+    rows = jnp.take_along_axis(rows, choices[:, None], axis=1)[:, 0]
+    return jnp.sum(jnp.where(own, rows, 0.0))
 
   def init(key):
-    key, sample_key = jax.random.split(key)
-    keys = jax.random.split(key, len(classes))
-    zeros = jnp.zeros(allowed.shape)
-    params = tuple(
-      # Eagerly a linen init takes seconds.
-      jax.jit(one.network.init)(k, allowed, zeros)['params']
-      for k, one in zip(keys, classes)
-    )
-    states = tuple(map(optimizer.init, params))
-    return State(
-      space.sample(sample_key), jnp.float32(-jnp.inf), params, states
-    )
+    sample_key, init_key = jax.random.split(key)
 
-  def offspring(key, state):
-    draw_key, class_key = jax.random.split(key)
-    best = decisions.join(state.best)
-    keys = jax.random.split(draw_key, len(classes))
-    drawn = [
-      draw(one, params, best, jax.random.gumbel(k, allowed.shape))
-      for one, params, k in zip(classes, state.params, keys)
-    ]
-    weights = jnp.stack([logits_lib.entropy(logits) for _, logits in drawn])
-    # In proportion to weights, without replacement: the largest of these.
-    logits = jnp.log(weights + 1e-9) if by_entropy else jnp.zeros(len(classes))
-    gumbels = logits + jax.random.gumbel(class_key, logits.shape)
-    _, which = jax.lax.top_k(gumbels, num_classes)
-    chosen = jnp.zeros(len(classes), bool).at[which].set(True)
-    for number, (one, (choices, _)) in enumerate(zip(classes, drawn)):
-      own = one.order[-one.size :]
-      changed = jnp.where(chosen[number], choices[own], best[own])
-      best = best.at[own].set(changed)
-    return decisions.split(best, space.mask)
+    def init_class(key):
+      return network.init(key, allowed, jnp.zeros(allowed.shape))['params']
+
+    # Eagerly a linen init takes seconds.
+    params = jax.jit(jax.vmap(init_class))(
+      jax.random.split(init_key, len(sizes))
+    )
+    states = jax.vmap(optimizer.init)(params)
+    best = space.sample(sample_key)
+    return State(best, jnp.float32(-jnp.inf), params, states)
 
   def ask(key, state):
-    arch = offspring(key, state)
-    is_first = state.value == -jnp.inf
-    arch = jax.tree.map(
-      lambda new, old: jnp.where(is_first, old, new), arch, state.best
+    noise_key, class_key = jax.random.split(key)
+    best = decisions.join(state.best)
+    noise = jax.random.gumbel(noise_key, (len(sizes), *allowed.shape))
+    drawn, entropies = jax.vmap(draw, (0, 0, 0, None, 0))(
+      state.params, orders, own, best, noise
     )
+    # The s largest of these are draws in proportion, without replacement.
+    logits = jnp.log(entropies) if by_entropy else jnp.zeros(len(sizes))
+    logits = jnp.maximum(logits, -_FORCED)  # of a class without choice
+    logits += jax.random.gumbel(class_key, logits.shape)
+    _, classes = jax.lax.top_k(logits, num_classes)
+    choices = best
+    for number in range(num_classes):
+      chosen = classes[number]
+      choices = jnp.where(jnp.asarray(own)[chosen], drawn[chosen], choices)
+    is_first = state.value == -jnp.inf
+    arch = decisions.split(jnp.where(is_first, best, choices), space.mask)
     archs = jax.tree.map(lambda leaf: leaf[None], arch)
     return Proposal(archs, jnp.ones(1)), state
 
   def tell(key, state, proposal, values):
+    del key
     arch = jax.tree.map(lambda leaf: leaf[0], proposal.archs)
     value = ranking.finite_or_worst(values[0])
     best, told = decisions.join(state.best), decisions.join(arch)
     reward = value - state.value
     teaches = jnp.isfinite(reward)
-    params, states = [], []
-    for one, old, old_state in zip(classes, state.params, state.optimizers):
-      own = one.order[-one.size :]
-      changed = teaches & jnp.any(told[own] != best[own])
-      given = best.at[own].set(told[own])
-      gradient = jax.grad(log_prob)(old, one, given)
-      scale = jnp.where(changed, -reward, 0.0)
-      gradient = jax.tree.map(lambda g, s=scale: s * g, gradient)
-      updates, new_state = optimizer.update(gradient, old_state, old)
-      new = optax.apply_updates(old, updates), new_state
-      new = jax.tree.map(
-        lambda a, b, c=changed: jnp.where(c, a, b), new, (old, old_state)
-      )
-      params.append(new[0])
-      states.append(new[1])
+    reward = jnp.where(teaches, reward, 0.0)
+    given = jnp.where(own, told[None], best[None])
+    gradients = jax.vmap(jax.grad(log_prob))(state.params, orders, own, given)
+    updates, states = jax.vmap(optimizer.update)(
+      jax.tree.map(lambda leaf: -reward * leaf, gradients),
+      state.optimizer,
+      state.params,
+    )
+    new = optax.apply_updates(state.params, updates), states
+    changed = teaches & jnp.any(given != best[None], axis=1)
+    params, states = jax.tree.map(
+      lambda new, old: jnp.where(
+        changed.reshape(-1, *[1] * (new.ndim - 1)), new, old
+      ),
+      new,
+      (state.params, state.optimizer),
+    )
     is_better = value > state.value
     kept = jax.tree.map(
-      lambda a, b: jnp.where(is_better, a, b), arch, state.best
+      lambda new, old: jnp.where(is_better, new, old), arch, state.best
     )
-    value = jnp.maximum(value, state.value)
-    state = State(kept, value, tuple(params), tuple(states))
-    return state, {'best': value, 'reward': jnp.where(teaches, reward, 0.0)}
+    state = State(kept, jnp.maximum(value, state.value), params, states)
+    return state, {'best': state.value, 'reward': reward}
 
   return Strategy(init, ask, tell)

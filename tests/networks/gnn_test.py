@@ -44,7 +44,7 @@ def init():
 def _archs(num):
   keys = jax.random.split(jax.random.key(7), num)
   archs = jax.jit(jax.vmap(_SPACE.sample))(keys)
-  return [jax.tree.map(lambda leaf: leaf[i], archs) for i in range(num)]
+  return [jax.tree.map(lambda leaf, i=i: leaf[i], archs) for i in range(num)]
 
 
 def _names(arch):
@@ -236,7 +236,7 @@ def test_all_forms_are_one_network(init):
 
 
 def test_dropout_takes_inputs_and_attention_and_keeps_their_mean():
-  options = spaces.options((2,), (1,))
+  options = spaces.Options((2,), heads=(1,))
   arch = spaces.kipf(options, 2)
   network = networks.Gnn(5, 4, options, attention_dropout=0.5, dropout=0.2)
   variables = network.init(jax.random.key(0), arch, _GRAPH, False)
