@@ -12,7 +12,7 @@ Options come after a colon, separated by commas:
 
   quick       the same space with planted scores, 20 seeds, 40 queries
   graph       of data.nasbench_graph.GRAPHS (default cora)
-  seeds       of each strategy (default 40)
+  seeds       of each strategy (default 20)
   queries     of each seed (default 500)
   strategies  names, joined by '+', of STRATEGIES (default all)
 
@@ -64,7 +64,7 @@ STRATEGIES = {
 }
 _OPTIONS = {
   'graph': 'cora',
-  'seeds': 40,
+  'seeds': 20,
   'queries': 500,
   'strategies': '+'.join(STRATEGIES),
 }
