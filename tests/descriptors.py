@@ -38,6 +38,7 @@ from nasjax.estimators import (
   few_shot,
   gaussian_process,
   graph_kernels,
+  heredity,
   language_training,
   latency_predictor,
   one_shot,
@@ -69,10 +70,12 @@ from nasjax.spaces import (
   categorical,
   darts_cell,
   generators,
+  gnn,
   mobile,
   nasbench101,
   nasbench101_classes,
   nasbench201,
+  nasbench_graph,
   node_masks,
   rnn_cell,
   sequences,
@@ -83,6 +86,7 @@ from nasjax.strategies import (
   bananas,
   bohb,
   coarse_to_fine,
+  conservative,
   ctnas,
   evolution,
   genetic,
@@ -104,6 +108,7 @@ from nasjax.strategies import (
   tpe,
 )
 from nasjax.systems import (
+  agnn,
   assisted_evolution,
   bignas,
   d_darts,
@@ -117,6 +122,7 @@ from nasjax.systems import (
   fair_darts,
   fairnas,
   gdas,
+  graphnas,
   irlas,
   latency_darts,
   mnasnet,
@@ -698,6 +704,12 @@ SPACES = (
   Row('darts_cell', lambda: DARTS, **_DARTS),
   Row('rnn_cell', lambda: RECURRENT, **_RECURRENT),
   Row('mobile', lambda: MOBILE, MOBILE),
+  Row('gnn', gnn.gnn, gnn.gnn()),
+  Row(
+    'nasbench_graph',
+    nasbench_graph.nasbench_graph,
+    nasbench_graph.nasbench_graph(),
+  ),
   Row(
     'nasbench101',
     nasbench101.nasbench101,
@@ -881,6 +893,11 @@ STRATEGIES = (
     TINY,
   ),
   Row('bananas', _bananas, TINY),
+  Row(
+    'conservative',
+    lambda: conservative.conservative(TINY, features=4),
+    TINY,
+  ),
   Row('nas_bowl', _nas_bowl, TINY),
   Row('parego', lambda: _two_objectives(_parego(TINY, TINY.encode)), TINY),
   Row('latent_ascent', _latent_ascent, TINY),
@@ -916,6 +933,17 @@ SEARCHES = (
   Row('mnasnet', _mnasnet, TINY),
   Row('nago', _nago, GENERATORS),
   Row('sparse_random_search', _sparse_random_search, MASKS, _contains_nodes),
+  Row(
+    'agnn',
+    lambda: agnn.agnn(TINY, heredity.without(_first_feature()), features=4),
+    TINY,
+  ),
+  Row(
+    'graphnas',
+    lambda: graphnas.graphnas(TINY, _learned(), features=4),
+    TINY,
+    batch=jnp.float32(1),
+  ),
   Row(
     'irlas',
     lambda: irlas.irlas(

@@ -3,6 +3,7 @@
 from nasjax.networks.cell import Cell
 from nasjax.networks.controller import Controller
 from nasjax.networks.darts import Darts
+from nasjax.networks.gnn import Gnn
 from nasjax.networks.language_model import LanguageModel, LstmCell
 from nasjax.networks.loss import classification_loss, language_loss
 from nasjax.networks.mobile import Mobile
@@ -27,6 +28,7 @@ __all__ = [
   'Controller',
   'Darts',
   'Gcn',
+  'Gnn',
   'LanguageModel',
   'LeNet',
   'LstmCell',
