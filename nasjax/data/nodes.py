@@ -140,8 +140,10 @@ def _drawn(rng, num_nodes, prototypes, noise, inside, outside):
   """A graph, and which communities its nodes are in."""
   num_labels, num_features = prototypes.shape
   member = rng.rand(num_nodes, num_labels) < 1.5 / num_labels
+  count = member.sum(1)
   shared = member.astype(float) @ member.T
-  probability = np.where(shared > 0, inside, outside)
+  together = np.maximum(count[:, None] + count[None] - shared, 1)
+  probability = outside + inside * (shared / together) ** 2
   edges = np.argwhere(np.triu(rng.rand(num_nodes, num_nodes) < probability, 1))
   features = member @ prototypes + noise * rng.randn(num_nodes, num_features)
   return graphs.undirected(edges, features), member
@@ -152,18 +154,20 @@ def communities(
   num_nodes: int = 100,
   num_labels: int = 6,
   num_features: int = 16,
-  noise: float = 2.0,
-  inside: float = 0.1,
-  outside: float = 0.01,
+  noise: float = 4.0,
+  inside: float = 0.8,
+  outside: float = 0.005,
   seed: int = 0,
 ) -> dict[str, Part]:
   """Return graphs of overlapping communities, drawn: an inductive task.
 
   A node is in each of C communities with probability 1.5 / C; those are its
-  labels. Nodes of a common community are joined with one probability, others
-  with a lower one. Features are the sum of its communities' prototypes, the
-  same in all graphs, and noise: those of the neighbours tell more than a node's
-  own. Every part is one graph, of all of its graphs side by side; all parts are
+  labels. Two nodes are joined with a probability of `outside + inside J^2`, J
+  the share of common communities in all that they have. Features are the sum of
+  a node's communities' prototypes, the same in all graphs, and so much noise
+  that those of the neighbours tell more than its own.
+
+  Every part is one graph, of all of its graphs side by side; all parts are
   padded to one size, so that one program serves them.
 
   Args:
@@ -172,8 +176,8 @@ def communities(
     num_labels: C.
     num_features: F.
     noise: standard deviation; prototypes are drawn from N(0, 1).
-    inside: probability of an edge within a community.
-    outside: of others.
+    inside: added to the probability of an edge for nodes of equal communities.
+    outside: probability of an edge for others.
     seed: of the draw.
 
   Returns:

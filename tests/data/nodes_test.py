@@ -4,7 +4,7 @@ import jax
 import networkx
 import numpy as np
 import pytest
-from sklearn import datasets, neighbors
+from sklearn import datasets, metrics
 
 from nasjax.data import nodes
 
@@ -29,15 +29,18 @@ def test_the_karate_club_is_that_of_networkx():
 
 
 def test_digits_are_joined_to_their_nearest_ones():
-  task, raw = nodes.digits_graph(num_neighbours=3), datasets.load_digits()
-  found = neighbors.kneighbors_graph(raw.data, 3, include_self=False)
-  expected = {
-    pair
-    for a, b in np.argwhere(found.toarray()).tolist()
-    for pair in ((a, b), (b, a))
-  }
-  # Rounding decides between neighbours of one distance.
-  assert len(_edges(task['train']['graph']) ^ expected) < 0.002 * len(expected)
+  task, images = (
+    nodes.digits_graph(num_neighbours=3),
+    datasets.load_digits().data,
+  )
+  # Whole numbers: the distances are exact, and many are equal.
+  distance = ((images[:100, None] - images[None]) ** 2).sum(-1)
+  distance[np.arange(100), np.arange(100)] = np.inf
+  pairs = nodes.nearest(images, 3).reshape(-1, 3, 2)[:100]
+  found = distance[pairs[..., 0], pairs[..., 1]]
+  np.testing.assert_array_equal(found, np.sort(distance, axis=1)[:, :3])
+  edges = _edges(task['train']['graph'])
+  assert {tuple(pair) for pair in pairs.reshape(-1, 2).tolist()} <= edges
   train = task['train']
   chosen = train['target'][train['weight'] > 0]
   np.testing.assert_array_equal(chosen.sum(0), np.full(10, 5))
@@ -63,18 +66,17 @@ def test_communities_are_graphs_apart_of_one_size():
   assert graph.nodes.max() < 151
 
 
-def test_nodes_of_a_common_community_are_joined_more_often():
-  task = nodes.communities({'train': 4}, 100, inside=0.2, outside=0.02)
+def test_nodes_with_more_in_common_are_joined_more_often():
+  task = nodes.communities({'train': 4}, 100, inside=0.4, outside=0.02)
   graph, target = task['train']['graph'], task['train']['target'][:400]
-  target = target.reshape(4, 100, -1)
   adjacency = np.zeros((401, 401))
   adjacency[graph.senders, graph.receivers] = 1
-  blocks = [adjacency[i : i + 100, i : i + 100] for i in range(0, 400, 100)]
-  upper = np.triu(np.ones((100, 100), bool), 1)
-  shared = np.stack([(t @ t.T > 0) for t in target])
-  blocks = np.stack(blocks)
-  for common, rate in ((True, 0.2), (False, 0.02)):
-    pairs = blocks[(shared == common) & upper]
-    error = np.sqrt(rate * (1 - rate) / len(pairs))
-    assert abs(pairs.mean() - rate) < 4 * error
+  share = metrics.pairwise_distances(target.astype(bool), metric='jaccard')
+  shares = 1 - np.where(target.any(1)[:, None], share, 1)
+  pairs = np.triu(np.arange(400)[:, None] // 100 == np.arange(400) // 100, 1)
+  for level in (0, 1 / 3, 1 / 2, 1):
+    found = adjacency[:400, :400][pairs & np.isclose(shares, level)]
+    rate = 0.02 + 0.4 * level**2
+    error = np.sqrt(rate * (1 - rate) / len(found))
+    assert abs(found.mean() - rate) < 4 * error
   assert target.mean() == pytest.approx(1.5 / 6, abs=0.04)

@@ -122,7 +122,7 @@ def test_scores_are_those_of_sklearn_on_the_nodes_that_count():
 
 
 def test_neighbours_help_on_graphs_that_were_not_seen():
-  task = nodes.communities({'train': 6, 'valid': 2, 'test': 2}, 60)
+  task = nodes.communities({'train': 6, 'valid': 2, 'test': 4})
   options = gnn.Options((32,), heads=(1,))
   names = dict(
     hidden=(32,),
