@@ -46,7 +46,7 @@ _FEW = dict(
   hidden=(2, 4),
   attention=('gcn', 'gat'),
   heads=(1, 2),
-  aggregate=('sum', 'mean'),
+  aggregate=('sum',),
   combine=('identity',),
   activation=('relu', 'linear', 'elu'),
 )

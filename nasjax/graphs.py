@@ -67,7 +67,14 @@ def undirected(edges: np.ndarray, features: np.ndarray) -> Graph:
 
 
 def union(parts: Sequence[Graph]) -> Graph:
-  """Return the graph of which these are the parts, in their order."""
+  """Return the graph of which these are the parts.
+
+  Args:
+    parts: in the order of their nodes.
+
+  Returns:
+    The graph.
+  """
   first = np.cumsum([0, *(len(part.degrees) for part in parts)])
   moved = [
     part._replace(

@@ -28,6 +28,7 @@ _SEARCHES = [name for name in _CONFIGS if name not in _OTHERS]
 # Compiling these takes more than twenty seconds; darts_digits, the main job,
 # does too, and the parts of all of them are compiled by conformance tests.
 _LONG = (
+  'agnn_planetoid',
   'assisted_evolution_nasbench201',
   'bignas_digits',
   'd_darts_digits',

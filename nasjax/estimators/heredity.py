@@ -62,6 +62,9 @@ def inherit(
     ancestor: likewise.
     weights: of the ancestor, those of a `Gnn`.
     fresh: weights that were not trained.
+
+  Returns:
+    Those of the ancestor where they are homogeneous, fresh ones elsewhere.
   """
   shared = gnn.homogeneous(options, arch, ancestor)
   mlp = options.combine.index('mlp') if 'mlp' in options.combine else -1

@@ -134,6 +134,9 @@ def kipf(options: Options = AGNN, units: int = 16) -> Arch:
   Args:
     options: of the space.
     units: of the hidden layer.
+
+  Returns:
+    The static architecture.
   """
   return from_names(
     options,
@@ -156,6 +159,9 @@ def velickovic(options: Options = AGNN, units: int = 8, heads: int = 8) -> Arch:
     options: of the space.
     units: of every head of the hidden layer.
     heads: of the hidden layer; the last one has one.
+
+  Returns:
+    The static architecture.
   """
   return from_names(
     options,

@@ -58,6 +58,9 @@ def nasbench_graph() -> Space:
   Example:
     >>> nasbench_graph().size
     59049
+
+  Returns:
+    The space.
   """
   return categorical.categorical(_MASK)
 
