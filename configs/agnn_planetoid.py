@@ -4,7 +4,7 @@ K. Zhou et al., Auto-GNN, 2019, and Y. Gao et al., GraphNAS, 2019, on Cora or
 CiteSeer, scaled down: 40 architectures a search instead of 1,000, at most 64
 hidden units instead of 4,096. A network is trained for 100 updates (Adam, rate
 0.01, L2 5e-4, dropout 0.6) and scored by the best validation accuracy on the
-way. What is found is trained again ten times, beside GCN and GAT by the same
+way. What is found is trained again five times, beside GCN and GAT by the same
 recipe; the test part is looked at then, once. Needs `cora.npz` or
 `citeseer.npz` under `$NASJAX_DATA_DIR`.
 
@@ -155,7 +155,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
         valid='@data.valid',
         score=score,
         num_steps=num_steps,
-        num_repeats=1 if quick else 10,
+        num_repeats=1 if quick else 5,
         batches=dict(name='data.nodes.whole', part='@data.train'),
       ),
     )
