@@ -139,3 +139,24 @@ def nasbench201(
     kept = graph.op != cells.OPERATIONS.index('none')
     graph = prune(_keep(graph, kept))
   return contract(graph, _SKIP) if contracted else graph
+
+
+def distances(adjacency: jax.Array) -> jax.Array:
+  """Return the lengths of shortest paths along the edges of a graph.
+
+  Args:
+    adjacency: `f32[N, N]` of vertices in an order in which edges go forward.
+
+  Returns:
+    `f32[N, N]`, from the row's vertex to the column's; infinite where there is
+    no path, zero from a vertex to itself.
+  """
+  size, adjacency = len(adjacency), jnp.asarray(adjacency)
+  far = jnp.where(jnp.eye(size, dtype=bool), 0.0, jnp.inf)
+
+  def extend(found, vertex):
+    through = jnp.where(adjacency[:, vertex][None] > 0, found, jnp.inf)
+    lengths = jnp.minimum(1 + jnp.min(through, axis=1), found[:, vertex])
+    return found.at[:, vertex].set(lengths), None
+
+  return jax.lax.scan(extend, far, jnp.arange(size))[0]

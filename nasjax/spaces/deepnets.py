@@ -1,0 +1,181 @@
+"""DeepNets-1M: a generator of networks, and splits that differ in kind.
+
+B. Knyazev, M. Drozdzal, G. Taylor and A. Romero-Soriano, Parameter Prediction
+for Unseen Deep Architectures, NeurIPS 2021, https://arxiv.org/abs/2110.13100,
+section 3: a network is a stem, L cells and a head; a normal and a reduction
+cell of one to four nodes are drawn at random, every node the sum of two
+operations on earlier states; what cannot learn or is too big is drawn again.
+
+An architecture is a pytree of choices, padded to the deepest and widest that
+its layout allows, as graphs of it are (`deepnets_graphs`).
+Deviations
+  * Reduction cells halve the image in their preprocessing, by average pooling,
+    and all operations keep its size. Every cell preprocesses both its inputs.
+  * Drawing is by choices, not by the largest of random weights: the two come to
+    the same, all pairs of inputs and all operations being equally likely.
+  * A cell is rejected where a node has no operation or the cell does not see
+    its predecessor; a node that nothing else reads is never left out of the
+    concatenation. So no network has parts that do not count.
+  * The width is one more choice, of equal chances; the authors draw it in
+    training, with narrower ranges for large networks.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasjax.spaces import categorical, deepnets_graphs, deepnets_layouts
+from nasjax.types import Arch, Key, Mask, Space
+
+Layout = deepnets_layouts.Layout
+_MOST_NODES_IF_DEEP, _MOST_CELLS_WITHOUT_NORM = 2, 5
+_HEAVY = ('conv_5x5', 'conv_7x7')
+
+
+def mask(layout: Layout) -> Mask:
+  """Return the choices of a layout: see `deepnets_graphs` for their meaning."""
+  nodes = max(layout.steps)
+  pairs = deepnets_layouts.pairs(nodes)
+  earlier = pairs.max(1)[None] < np.arange(nodes)[:, None] + 2
+  single = lambda options: np.ones((1, len(options)), bool)
+  names = ('depths', 'steps', 'widths', 'multipliers', 'kernels', 'norms')
+  names += ('stems', 'stem_pools', 'heads', 'hidden')
+  return {
+    'op': np.ones((2, nodes, 2, len(layout.operations)), bool),
+    'source': np.tile(earlier, (2, 1, 1)),
+    'drop': np.ones((2, nodes, 2), bool),
+    **{name: single(getattr(layout, name)) for name in names},
+  }
+
+
+def _settle(layout: Layout, allowed: Mask, arch: Arch) -> Arch:
+  """Return the architecture with one value for what does not count."""
+  value = deepnets_layouts.values(layout, arch)
+  nodes = max(layout.steps)
+  there = jnp.arange(nodes) < value.steps
+  default = lambda name: jnp.asarray(allowed[name].argmax(-1), jnp.int32)
+  op = jnp.where(there[None, :, None], arch['op'], default('op'))
+  source = jnp.where(there[None], arch['source'], default('source'))
+  settled = dict(arch, op=op, source=source)
+  # A node that nothing reads, as the last one, is an output.
+  reads = deepnets_layouts.reads(layout, settled)[..., 2:].any(-3).any(-2)
+  drop = jnp.where(there[None] & reads, arch['drop'], 0)
+  large = (value.depths > _MOST_CELLS_WITHOUT_NORM) | (value.steps > 2)
+  norms = jnp.where(large, default('norms'), arch['norms'])
+  return settled | {'drop': drop, 'norms': norms}
+
+
+def _is_small(layout, arch):
+  if layout.max_params is None:
+    return True
+  return num_params(layout, arch) <= layout.max_params
+
+
+def is_valid(layout: Layout, arch: Arch) -> jax.Array:
+  """Return whether the generator keeps a network.
+
+  Args:
+    layout: of the network.
+    arch: index choices.
+
+  Returns:
+    `bool[]`.
+  """
+  value = deepnets_layouts.values(layout, arch)
+  reads = deepnets_layouts.reads(layout, arch)
+  there = jnp.arange(max(layout.steps)) < value.steps
+  which = lambda names: jnp.asarray(
+    [name in names for name in layout.operations]
+  )
+  kinds = there[None, :, None]  # of decisions of both cells
+  has = lambda names: which(names)[arch['op']] & kinds
+  count = lambda names: has(names).sum((1, 2))
+  learns = [name for name in layout.operations if 'conv' in name]
+  fed = reads.any((2, 3)) | ~there[None]
+  return (
+    jnp.all(fed)
+    & ((value.steps > 1) | ~has(('none',)).any())
+    & jnp.all(reads[..., 1].any((1, 2)))
+    & jnp.all(count(('cse',)) <= (count(learns) > 0))
+    & jnp.all(count(_HEAVY) <= 1)
+    & has((*learns, 'msa')).any()
+    & _is_small(layout, arch)
+  )
+
+
+def num_params(layout: Layout, arch: Arch) -> jax.Array:
+  """Return how many parameters a network has, `f32[]`."""
+  return deepnets_graphs.num_params(deepnets_graphs.graph(layout, arch))
+
+
+def _draw(layout, allowed, plain, key):
+  """Return a network before it is looked at."""
+  keys = jax.random.split(key, 5)
+  arch = plain.sample(keys[0])
+  # With probability 1/2 a reduction cell has no parameters.
+  free = [op in layout.parameter_free for op in layout.operations]
+  usable = allowed['op'][1] & np.array(free)
+  if usable.any(-1).all():
+    drawn = jax.random.categorical(keys[1], jnp.where(usable, 0.0, -jnp.inf))
+    op = jnp.where(jax.random.bernoulli(keys[2]), drawn, arch['op'][1])
+    arch['op'] = arch['op'].at[1].set(op)
+  few = allowed['steps'][0] & (np.array(layout.steps) <= _MOST_NODES_IF_DEEP)
+  if few.any():
+    deep = jax.random.randint(keys[3], (), *layout.deep_from)
+    depth = deepnets_layouts.values(layout, arch).depths
+    steps = jax.random.categorical(keys[4], jnp.where(few, 0.0, -jnp.inf))
+    arch['steps'] = jnp.where(depth > deep, steps[None], arch['steps'])
+  arch = jax.tree.map(lambda leaf: leaf.astype(jnp.int32), arch)
+  return _settle(layout, allowed, arch)
+
+
+def deepnets(layout: Layout, allowed: Any = None) -> Space:
+  """Return the space of the networks that the generator can draw.
+
+  `sample` is the generator. `mutate` changes one choice, and what no longer
+  counts with it.
+
+  Example:
+    >>> space = deepnets(deepnets_layouts.DIGITS)
+    >>> arch = space.sample(jax.random.key(0))
+
+  Args:
+    layout: the ranges of all choices.
+    allowed: pytree of `bool[D, K]`; None for all of the layout.
+
+  Returns:
+    The space, which cannot be enumerated.
+
+  References:
+    Knyazev et al., 2021, appendix A.
+  """
+  plain = categorical.categorical(mask(layout) if allowed is None else allowed)
+  allowed = plain.mask
+
+  def repeat(propose, fits, key):
+    def again(carry):
+      key, _ = jax.random.split(carry[0])
+      return key, propose(key)
+
+    start = key, propose(key)
+    return jax.lax.while_loop(lambda carry: ~fits(carry[1]), again, start)[1]
+
+  def sample(key: Key) -> Arch:
+    draw = lambda key: _draw(layout, allowed, plain, key)
+    return repeat(draw, lambda arch: is_valid(layout, arch), key)
+
+  def mutate(key: Key, arch: Arch) -> Arch:
+    def fits(other):
+      same = jax.tree.map(lambda a, b: jnp.all(a == b), arch, other)
+      differs = ~jnp.all(jnp.stack(jax.tree.leaves(same)))
+      return differs & is_valid(layout, other)
+
+    propose = lambda key: _settle(layout, allowed, plain.mutate(key, arch))
+    return repeat(propose, fits, key)
+
+  def restrict(other: Mask) -> Space:
+    return deepnets(layout, categorical.intersect(allowed, other))
+
+  return Space(sample, mutate, plain.encode, None, None, allowed, restrict)

@@ -1,0 +1,100 @@
+"""The splits of DeepNets-1M: networks of one kind, and networks unlike them.
+
+B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
+https://arxiv.org/abs/2110.13100, section 3.2. A split is a layout, a seed and a
+size; network i of it is a function of its number, so a million networks take no
+room.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nasjax.spaces import deepnets, deepnets_layouts
+from nasjax.types import Arch
+
+Layout = deepnets_layouts.Layout
+
+
+class Split(NamedTuple):
+  """Networks that belong together."""
+
+  layout: Layout
+  seed: int
+  size: int
+
+
+class Extremes(NamedTuple):
+  """What the splits of networks out of the distribution look like."""
+
+  wide: int = 4  # times the width (ImageNet: 2)
+  depths: tuple[int, ...] = tuple(range(10, 37))
+  steps: tuple[int, ...] = tuple(range(2, 11))
+  size: int = 100
+  max_params: float | None = 1e8
+
+
+_EXTREMES = Extremes()
+
+
+def splits(
+  layout: Layout = deepnets_layouts.CIFAR,
+  sizes: tuple[int, int, int] = (10**6, 500, 500),
+  extremes: Extremes = _EXTREMES,
+) -> dict[str, Split]:
+  """Return the splits of a layout by name.
+
+  'train', 'valid' and 'test' have one distribution. Out of it are 'wide', whose
+  networks are those of 'test' with more channels, 'deep', 'dense' and
+  'norm_free'.
+
+  Args:
+    layout: of networks in the distribution.
+    sizes: networks of 'train', 'valid' and 'test'.
+    extremes: what the others look like.
+
+  Returns:
+    Dict of the splits.
+
+  References:
+    Knyazev et al., 2021, section 3.2 and table 1.
+  """
+  change = lambda **kwargs: layout._replace(
+    **kwargs, max_params=extremes.max_params
+  )
+  few = extremes.size
+  widths = tuple(extremes.wide * width for width in layout.widths)
+  return {
+    'train': Split(layout, 1, sizes[0]),
+    'valid': Split(layout, 0, sizes[1]),
+    'test': Split(layout, 2, sizes[2]),
+    'wide': Split(change(widths=widths), 2, few),
+    'deep': Split(change(depths=extremes.depths), 3, few),
+    'dense': Split(change(steps=extremes.steps), 4, few),
+    'norm_free': Split(change(norms=('none',)), 5, few),
+  }
+
+
+def networks(split: Split, first: int = 0, count: int | None = None) -> Arch:
+  """Return some networks of a split.
+
+  Args:
+    split: of `splits`.
+    first: number of the first one.
+    count: B; None for all that follow it.
+
+  Returns:
+    Architectures stacked `[B, ...]`.
+
+  Raises:
+    ValueError: if the split has not so many.
+  """
+  count = split.size - first if count is None else count
+  if first < 0 or count < 1 or first + count > split.size:
+    raise ValueError(
+      f'Networks {first} to {first + count - 1} of a split of {split.size}.'
+    )
+  space, key = deepnets.deepnets(split.layout), jax.random.key(split.seed)
+  draw = lambda i: space.sample(jax.random.fold_in(key, i))
+  return jax.jit(jax.vmap(draw))(first + jnp.arange(count))
