@@ -4,6 +4,7 @@ from nasjax.networks.cell import Cell
 from nasjax.networks.controller import Controller
 from nasjax.networks.darts import Darts
 from nasjax.networks.gnn import Gnn
+from nasjax.networks.hypernetwork import Hypernetwork
 from nasjax.networks.language_model import LanguageModel, LstmCell
 from nasjax.networks.loss import classification_loss, language_loss
 from nasjax.networks.mobile import Mobile
@@ -29,6 +30,7 @@ __all__ = [
   'Darts',
   'Gcn',
   'Gnn',
+  'Hypernetwork',
   'LanguageModel',
   'LeNet',
   'LstmCell',
