@@ -69,6 +69,8 @@ from nasjax.searches import wiring as wiring_searches
 from nasjax.spaces import (
   categorical,
   darts_cell,
+  deepnets,
+  deepnets_layouts,
   generators,
   gnn,
   mobile,
@@ -122,6 +124,7 @@ from nasjax.systems import (
   fair_darts,
   fairnas,
   gdas,
+  ghn2,
   graphnas,
   irlas,
   latency_darts,
@@ -162,6 +165,14 @@ class Row(NamedTuple):
 
 CELLS = nasbench201.nasbench201()
 DARTS = darts_cell.darts_cell(num_nodes=2)
+DEEPNETS_LAYOUT = deepnets_layouts.DIGITS._replace(
+  operations=('skip_connect', 'conv_1x1'),
+  depths=(2,),
+  steps=(1,),
+  widths=(2,),
+  image=(4, 4, 1),
+)
+DEEPNETS = deepnets.deepnets(DEEPNETS_LAYOUT)
 RECURRENT = rnn_cell.rnn_cell(num_nodes=2)
 CELLS_APART = darts_cell.darts_cell(num_nodes=1, num_cells=3)
 _LAYOUT = mobile.Layout(
@@ -523,6 +534,27 @@ def _bignas():
   )
 
 
+PIXELS = {
+  'image': np.sin(np.arange(32, dtype=np.float32)).reshape(2, 4, 4, 1),
+  'label': np.arange(2),
+}
+
+
+def _ghn2():
+  model = networks.Hypernetwork(features=4, channels=2, kernel=3)
+  valid = jax.tree.map(lambda leaf: leaf[None], PIXELS)
+  strategy = random_search.random_search(DEEPNETS, 2)
+  return ghn2.ghn2(
+    DEEPNETS_LAYOUT,
+    model,
+    valid,
+    2,
+    meta_batch=2,
+    strategy=strategy,
+    batch_size=2,
+  )
+
+
 def _replicated():
   """Two seeds side by side; the best of the first is that of the search."""
   single = black_box.black_box(random_search.random_search(TINY), _learned())
@@ -687,6 +719,12 @@ _IMAGES = {
 }
 _DARTS = {'space': DARTS, 'contains': darts_cell.contains}
 _RECURRENT = {'space': RECURRENT, 'contains': rnn_cell.contains}
+_DEEPNETS = {
+  'space': DEEPNETS,
+  'contains': lambda arch, mask: (
+    categorical.contains(arch, mask) & deepnets.is_valid(DEEPNETS_LAYOUT, arch)
+  ),
+}
 _GRAPHS = {'space': GRAPHS, 'contains': nasbench101.contains}
 
 
@@ -710,6 +748,7 @@ SPACES = (
     nasbench_graph.nasbench_graph,
     nasbench_graph.nasbench_graph(),
   ),
+  Row('deepnets', lambda: DEEPNETS, **_DEEPNETS),
   Row(
     'nasbench101',
     nasbench101.nasbench101,
@@ -988,6 +1027,7 @@ SEARCHES = (
     TINY,
   ),
   Row('bignas', _bignas, MOBILE, batch=_EXAMPLES),
+  Row('ghn2', _ghn2, **_DEEPNETS, batch=PIXELS),
   Row('darts', _darts, **_IMAGES),
   Row('radars', _radars, TINY, batch=_PARTS),
   Row(

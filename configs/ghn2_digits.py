@@ -1,0 +1,128 @@
+r"""GHN-2 on handwritten digits: weights for networks that were never trained.
+
+B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
+scaled down: networks of 2 to 4 cells of one or two nodes, nine operations, 4 or
+8 channels (paper: 4 to 18, one to four, fifteen, 32 to 128), 8x8 images,
+meta-batches of 4 (8) and blocks of 16x16 weights of 3x3 (64x64 of 11x11). A
+hypernetwork is trained on 700 digits; then 40 random networks are scored with
+predicted weights on 700 others, in batches of 64, and the best is found.
+
+  python -m experiments.search --config=configs/ghn2_digits.py \
+      --workdir=runs/ghn2
+
+How good predicted weights are on networks of every split, beside the baselines:
+
+  python -m experiments.ghn2_digits --workdir=runs/ghn2_splits
+
+Options come after a colon, separated by commas:
+
+  quick   three steps of a tiny hypernetwork
+  method  ghn2 (default); ghn1: without virtual edges, normalisation of
+          predicted weights and of embeddings, a network a step; mlp: GHN-2 that
+          sees no edges
+  steps   of the hypernetwork (default 2,000)
+"""
+
+from typing import Any
+
+import jax
+import ml_collections
+
+from nasjax.experiment import options
+from nasjax.spaces import deepnets, deepnets_layouts
+from nasjax.types import Arch
+
+METHODS = ('ghn2', 'ghn1', 'mlp')
+_DEFAULTS = dict(method='ghn2', steps=2000)
+_META_BATCH, _SCORED, _PROPOSAL = 4, 40, 8
+
+
+def layout(quick: bool) -> deepnets_layouts.Layout:
+  """Return the layout of the networks."""
+  if not quick:
+    return deepnets_layouts.DIGITS
+  names = ('skip_connect', 'conv_1x1')
+  return deepnets_layouts.DIGITS._replace(
+    operations=names, depths=(2,), steps=(1,), widths=(2,)
+  )
+
+
+def model(method: str, quick: bool) -> dict[str, Any]:
+  """Return the section of a hypernetwork."""
+  section = dict(
+    name='networks.hypernetwork.Hypernetwork',
+    features=8 if quick else 32,
+    channels=4 if quick else 16,
+    kernel=3,
+  )
+  differences = {
+    'ghn2': {},
+    'ghn1': dict(cutoff=1, layer_norm=False),
+    'mlp': dict(gated=False),
+  }
+  return section | differences[method]
+
+
+def training(method: str, quick: bool) -> dict[str, Any]:
+  """Return how a hypernetwork is trained."""
+  first = method == 'ghn1'
+  meta_batch = 1 if first else 2 if quick else _META_BATCH
+  return dict(meta_batch=meta_batch, normalise=not first)
+
+
+def num_params(arch: Arch, quick: bool) -> jax.Array:
+  """Return how many parameters a network has."""
+  return deepnets.num_params(layout(quick), arch)
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Return the config.
+
+  Args:
+    arg: options, see above.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for an option that does not exist.
+  """
+  given = options.parse(arg, _DEFAULTS, dict(steps=3), dict(method=METHODS))
+  quick, method, steps = given['quick'], given['method'], given['steps']
+  networks = dict(name='configs.ghn2_digits:layout', quick=quick)
+  space = dict(name='spaces.deepnets.deepnets', layout=networks)
+  return ml_collections.ConfigDict(
+    dict(
+      seed=0,
+      num_seeds=1 if quick else 3,
+      num_random=1 if quick else 10,
+      num_steps=steps + (1 if quick else _SCORED // _PROPOSAL),
+      data=dict(name='data.arrays.digits'),
+      batches=dict(
+        name='data.streams.batches',
+        dataset='@data.train',
+        batch_size=8 if quick else 32,
+      ),
+      space=space,
+      describe=dict(
+        params=dict(function='configs.ghn2_digits:num_params', quick=quick)
+      ),
+      search=dict(
+        name='systems.ghn2.ghn2',
+        layout=networks,
+        model=model(method, quick),
+        valid=dict(
+          name='data.streams.evaluation_batches',
+          dataset='@data.valid',
+          batch_size=350 if quick else 64,
+        ),
+        num_train_steps=steps,
+        strategy=dict(
+          name='strategies.random_search.random_search',
+          space=space,
+          batch_size=2 if quick else _PROPOSAL,
+        ),
+        **training(method, quick),
+      ),
+    )
+  )

@@ -1,0 +1,81 @@
+"""GHN-2: a hypernetwork that predicts the weights of networks it never saw.
+
+B. Knyazev, M. Drozdzal, G. Taylor and A. Romero-Soriano, Parameter Prediction
+for Unseen Deep Architectures, NeurIPS 2021, https://arxiv.org/abs/2110.13100:
+a graph hypernetwork (`networks.hypernetwork`) is trained on networks that the
+generator of DeepNets-1M draws (`spaces.deepnets`), a meta-batch of them and a
+batch of images an update (`estimators.hypernetwork`). The search that follows
+is that of GHN-1 (C. Zhang, M. Ren and R. Urtasun, ICLR 2019,
+https://arxiv.org/abs/1810.05749): networks are drawn and the best with
+predicted weights is the answer.
+
+Deviations
+  * A loss that is not finite is not drawn again.
+"""
+
+from nasjax.estimators import hypernetwork
+from nasjax.networks.hypernetwork import Hypernetwork
+from nasjax.searches import phases
+from nasjax.spaces import deepnets
+from nasjax.spaces.deepnets_layouts import Layout
+from nasjax.strategies import random_search
+from nasjax.types import Batch, Search, Strategy
+
+
+def ghn2(
+  layout: Layout,
+  model: Hypernetwork,
+  valid: Batch,
+  num_train_steps: int,
+  *,
+  meta_batch: int = 8,
+  normalise: bool = True,
+  learning_rate: float = 1e-3,
+  weight_decay: float = 1e-5,
+  clip: float = 5.0,
+  strategy: Strategy | None = None,
+  batch_size: int | None = None,
+  archive_size: int = 10,
+) -> Search:
+  """Train a hypernetwork, then search by the accuracy of predicted weights.
+
+  Args:
+    layout: of the networks.
+    model: the hypernetwork.
+    valid: stacked batches `[T, B, ...]` on which networks are scored (paper:
+      batches of 64, whose statistics norm uses).
+    num_train_steps: updates of the hypernetwork.
+    meta_batch: networks of an update (paper: 8; GHN-1: 1).
+    normalise: whether predicted weights are normalised (GHN-1: not).
+    learning_rate: of Adam (paper: 1e-3); a tenth and a hundredth of it in the
+      last two sixths.
+    weight_decay: L2 coefficient (paper: 1e-5).
+    clip: largest norm of a gradient (paper: 5).
+    strategy: of the second phase; None for random search.
+    batch_size: networks scored at once, see `batching.map_archs`.
+    archive_size: networks kept.
+
+  Returns:
+    A search whose batches are `dict(image, label)` of the training split. An
+    update behind `num_train_steps` is one proposal of the strategy.
+
+  References:
+    Knyazev et al., 2021, https://arxiv.org/abs/2110.13100.
+  """
+  space = deepnets.deepnets(layout)
+  estimator = hypernetwork.hypernetwork(
+    space,
+    layout,
+    model,
+    hypernetwork.adam(learning_rate, num_train_steps, weight_decay, clip),
+    valid,
+    meta_batch,
+    normalise,
+  )
+  return phases.trained_first(
+    estimator,
+    num_train_steps,
+    strategy or random_search.random_search(space),
+    batch_size,
+    archive_size,
+  )

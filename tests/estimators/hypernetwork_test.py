@@ -1,0 +1,56 @@
+"""Scores and training of a hypernetwork, against networks one at a time."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nasjax.estimators import hypernetwork, samplers
+from nasjax.networks import Hypernetwork
+from nasjax.spaces import deepnets
+from tests import descriptors
+
+_LAYOUT = descriptors.DEEPNETS_LAYOUT
+_BATCH = descriptors.PIXELS
+
+
+def test_an_update_follows_the_mean_gradient_of_its_networks():
+  space = deepnets.deepnets(_LAYOUT)
+  model = Hypernetwork(features=4, channels=2, kernel=3)
+  valid = jax.tree.map(lambda leaf: leaf[None], _BATCH)
+  estimator = hypernetwork.hypernetwork(
+    space, _LAYOUT, model, optax.sgd(1.0), valid, meta_batch=2
+  )
+  key = jax.random.key(3)
+  state = estimator.init(jax.random.key(0))
+  moved, metrics = jax.jit(estimator.update)(key, state, _BATCH)
+
+  @jax.jit
+  @jax.value_and_grad
+  def loss(weights, arch):
+    one = jax.tree.map(lambda leaf: leaf[None], arch)
+    params = hypernetwork.predict(_LAYOUT, model, weights, one)
+    params = jax.tree.map(lambda leaf: leaf[0], params)
+    return hypernetwork.measure(_LAYOUT, params, arch, _BATCH)[0]
+
+  archs = samplers.uniform(space, 2)(key)
+  each = [
+    loss(state.weights, jax.tree.map(lambda leaf, i=i: leaf[i], archs))
+    for i in range(2)
+  ]
+  np.testing.assert_allclose(
+    metrics['train_loss'], sum(value for value, _ in each) / 2, rtol=1e-5
+  )
+  assert all(optax.tree.norm(gradient) > 1e-4 for _, gradient in each)
+  expected = jax.tree.map(
+    lambda w, a, b: w - (a + b) / 2, state.weights, *(g for _, g in each)
+  )
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
+    moved.weights,
+    expected,
+  )
+  score = estimator.score(key, state, jax.tree.map(lambda x: x[0], archs))
+  assert jnp.any(jnp.isclose(score, jnp.arange(3) / 2))
