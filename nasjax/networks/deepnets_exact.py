@@ -99,7 +99,7 @@ def logits(
   Returns:
     `[B, classes]`.
   """
-  at = deepnets_graphs.places(layout)
+  at, arch = deepnets_graphs.places(layout), jax.tree.map(np.asarray, arch)
   with jax.ensure_compile_time_eval():
     value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)
     cell = jax.tree.map(np.asarray, cell)

@@ -226,6 +226,9 @@ def draw(layout: Layout, key: Key, arch: Arch) -> Params:
     layout: of the network.
     key: random key.
     arch: index choices.
+
+  Returns:
+    Dict of arrays.
   """
   # Blocks as large as the largest tensor: nothing in them is repeated.
   size = max(layout.steps) * widths(layout)[-1]

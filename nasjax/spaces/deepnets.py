@@ -35,7 +35,14 @@ _HEAVY = ('conv_5x5', 'conv_7x7')
 
 
 def mask(layout: Layout) -> Mask:
-  """Return the choices of a layout: see `deepnets_graphs` for their meaning."""
+  """Return the choices of a layout.
+
+  Args:
+    layout: the ranges of all choices.
+
+  Returns:
+    Pytree of `bool[D, K]`, whose leaves `deepnets_layouts` describes.
+  """
   nodes = max(layout.steps)
   pairs = deepnets_layouts.pairs(nodes)
   earlier = pairs.max(1)[None] < np.arange(nodes)[:, None] + 2

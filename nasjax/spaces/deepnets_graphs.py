@@ -3,8 +3,7 @@
 B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
 https://arxiv.org/abs/2110.13100, section 3.1: a vertex is one of fifteen
 primitives; those with weights carry the shape of their tensor. Rectifiers are
-no vertices, a normalisation is one, the bias of a linear layer is one of its
-own.
+no vertices; a normalisation is one, and so is the bias of a linear layer.
 
 Every network of a layout has the same places for vertices, in an order in which
 edges only go forward; what a network does not have is masked. So the place
@@ -53,20 +52,25 @@ class Places(NamedTuple):
 
 
 def places(layout: Layout) -> Places:
-  """Return the numbers of the places of a layout."""
-  depth, nodes = max(layout.depths), max(layout.steps)
-  size = _INPUTS + nodes * (2 * primitives.CHAIN + 1) + 1
+  """Return the numbers of the places of a layout.
+
+  Args:
+    layout: of the networks.
+
+  Returns:
+    The places, in the order in which edges go forward.
+  """
+  depth, nodes, chain = max(layout.depths), max(layout.steps), primitives.CHAIN
+  size = _INPUTS + nodes * (2 * chain + 1) + 1
   start = _STEM + size * np.arange(depth)
   inner = start[:, None, None] + _INPUTS
-  node = inner + (np.arange(nodes) * (2 * primitives.CHAIN + 1))[:, None]
-  chains = node[..., None] + np.arange(2 * primitives.CHAIN).reshape(
-    2, primitives.CHAIN
-  )
+  node = inner + (np.arange(nodes) * (2 * chain + 1))[:, None]
+  chains = node[..., None] + np.arange(2 * chain).reshape(2, chain)
   return Places(
     np.arange(_STEM),
     start[:, None, None] + np.arange(_INPUTS).reshape(2, 3),
     chains,
-    node[..., 0] + 2 * primitives.CHAIN,
+    node[..., 0] + 2 * chain,
     start + size - 1,
     _STEM + size * depth + np.arange(_HEAD),
   )
@@ -88,7 +92,6 @@ def _stem(layout, value, attends):
   first = jnp.where(double, width // 2, width)
   height, breadth, channels = layout.image
   halved = 2 * value.stems + value.stem_pools
-  names = 'input conv bn conv bn max_pool pos_enc'.split()
   true, normed = jnp.asarray(True), value.norms == 0
   present = [true, true, normed, double, double & normed]
   shapes = _rows(
@@ -101,10 +104,10 @@ def _stem(layout, value, attends):
     (width, 1, height >> halved, breadth >> halved),
   )
   present = jnp.stack([*present, value.stem_pools > 0, attends])
-  return _indices(names), present, shapes
+  return _indices('input conv bn conv bn max_pool pos_enc'), present, shapes
 
 
-def _head(layout, arch, cell, value):
+def _head(layout, cell, value):
   """Return primitives, presence and shapes of the places of the head."""
   last = value.depths - 1
   kind, pooled = cell.kind[last], value.heads == 0
@@ -114,7 +117,7 @@ def _head(layout, arch, cell, value):
   pixels = (layout.image[0] >> halved) * (layout.image[1] >> halved)
   features = cell.width[last] * cell.kept.sum(1)[kind]
   features *= jnp.where(pooled, 1, pixels)
-  names = 'glob_avg conv bias conv bias'.split()
+  names = 'glob_avg conv bias conv bias'
   true, deep = jnp.asarray(True), value.hidden > 0
   shapes = _rows(
     (0, 0, 0, 0),
@@ -127,7 +130,7 @@ def _head(layout, arch, cell, value):
 
 
 def _indices(names):
-  return jnp.asarray([primitives.INDEX[name] for name in names])
+  return jnp.asarray([primitives.INDEX[name] for name in names.split()])
 
 
 def _inputs(cell, read, normed):
@@ -140,7 +143,7 @@ def _inputs(cell, read, normed):
   )
   there = cell.present[:, None] & read
   present = jnp.stack([there & (cell.halvings > 0), there, there & normed], -1)
-  return _indices('avg_pool conv bn'.split()), present, shapes
+  return _indices('avg_pool conv bn'), present, shapes
 
 
 def _chains(layout, cell, chosen, there, normed):
@@ -192,7 +195,7 @@ def graph(layout: Layout, arch: Arch) -> TensorGraph:
     'chains': _chains(layout, cell, chosen, there, normed),
     'sums': (primitives.INDEX['sum'], there, 0),
     'concat': (primitives.INDEX['concat'], cell.present, 0),
-    'head': _head(layout, arch, cell, value),
+    'head': _head(layout, cell, value),
   }
   # Who feeds whom. Chains skip the places that they do not have.
   stem_from, stem_out = _link(at.stem, parts['stem'][1], jnp.asarray(0))
@@ -243,7 +246,5 @@ def _place(at, parts, size):
 
 def num_params(graph: TensorGraph) -> jax.Array:
   """Return how many numbers the tensors of a graph hold, `f32[]`."""
-  numbers = jnp.asarray(primitives.NUMBERS)[graph.op] * jnp.prod(
-    graph.shape, -1
-  )
-  return jnp.sum(numbers * graph.mask)
+  sizes = jnp.prod(graph.shape, -1) * graph.mask
+  return jnp.sum(jnp.asarray(primitives.NUMBERS)[graph.op] * sizes)
