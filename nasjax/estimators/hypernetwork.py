@@ -129,10 +129,13 @@ def hypernetwork(
   sampler = samplers.uniform(space, meta_batch)
   start, _ = deepnets_weights.predictor(layout, model)
 
-  def init(key):
+  @jax.jit
+  def first(key):
     arch = space.sample(jax.random.key(0))
-    graph = deepnets_graphs.graph(layout, arch)
-    return one_shot.start(jax.jit(start)(key, graph), optimizer)
+    return start(key, deepnets_graphs.graph(layout, arch))
+
+  def init(key):
+    return one_shot.start(first(key), optimizer)
 
   def update(key, state, batch):
     archs = sampler(key)

@@ -35,7 +35,7 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
     params = jax.tree.map(lambda leaf: leaf[0], params)
     return hypernetwork.measure(_LAYOUT, params, arch, _BATCH)[0]
 
-  archs = samplers.uniform(space, 2)(key)
+  archs = jax.jit(samplers.uniform(space, 2))(key)
   each = [
     loss(state.weights, jax.tree.map(lambda leaf, i=i: leaf[i], archs))
     for i in range(2)
@@ -52,5 +52,6 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
     moved.weights,
     expected,
   )
-  score = estimator.score(key, state, jax.tree.map(lambda x: x[0], archs))
+  arch = jax.tree.map(lambda leaf: leaf[0], archs)
+  score = jax.jit(estimator.score)(key, state, arch)
   assert jnp.any(jnp.isclose(score, jnp.arange(3) / 2))
