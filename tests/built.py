@@ -142,22 +142,26 @@ def build(kind: str, name: str) -> Built:
   return Built(row, protocol, functions, jitted, traces, arguments)
 
 
+def _param(kind, row, *function):
+  return pytest.param(
+    *(kind, row.name, *function),
+    id='-'.join((kind, row.name, *function)),
+    marks=[pytest.mark.slow] * row.slow,
+  )
+
+
 def each(*kinds):
   """Parametrises a test over the rows of some kinds."""
   return pytest.mark.parametrize(
     'kind, name',
-    [
-      pytest.param(kind, row.name, id=f'{kind}-{row.name}')
-      for kind in kinds
-      for row in KINDS[kind][0]
-    ],
+    [_param(kind, row) for kind in kinds for row in KINDS[kind][0]],
   )
 
 
 each_function = pytest.mark.parametrize(
   'kind, name, function',
   [
-    pytest.param(kind, row.name, function, id=f'{kind}-{row.name}-{function}')
+    _param(kind, row, function)
     for kind, (rows, _) in KINDS.items()
     for row in rows
     for function in FUNCTIONS[kind]

@@ -161,6 +161,7 @@ class Row(NamedTuple):
   contains: Callable[[Arch, Mask], jax.Array] = categorical.contains
   batch: Batch = None  # for `update`
   exempt: Mapping[str, str] = types.MappingProxyType({})  # check -> reason
+  slow: bool = False  # where compiling takes minutes
 
 
 CELLS = nasbench201.nasbench201()
@@ -1027,7 +1028,7 @@ SEARCHES = (
     TINY,
   ),
   Row('bignas', _bignas, MOBILE, batch=_EXAMPLES),
-  Row('ghn2', _ghn2, **_DEEPNETS, batch=PIXELS),
+  Row('ghn2', _ghn2, **_DEEPNETS, batch=PIXELS, slow=True),
   Row('darts', _darts, **_IMAGES),
   Row('radars', _radars, TINY, batch=_PARTS),
   Row(
