@@ -125,7 +125,9 @@ def of_nasbench201(device: str, target: float) -> dict[str, np.ndarray]:
   return _with_rewards(columns, target)
 
 
-def of_digits(target: float, device: str | None) -> dict[str, np.ndarray]:
+def of_digits(
+  target: float, device: str | None = None
+) -> dict[str, np.ndarray]:
   """Return the same of the table of digits.
 
   Args:
