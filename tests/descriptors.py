@@ -749,7 +749,12 @@ SPACES = (
     nasbench_graph.nasbench_graph,
     nasbench_graph.nasbench_graph(),
   ),
-  Row('deepnets', lambda: DEEPNETS, **_DEEPNETS),
+  Row(
+    'deepnets',
+    lambda: DEEPNETS,
+    **_DEEPNETS,
+    exempt={'restriction': 'without the last options no network is valid'},
+  ),
   Row(
     'nasbench101',
     nasbench101.nasbench101,

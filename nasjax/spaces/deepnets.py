@@ -30,7 +30,8 @@ from nasjax.spaces import categorical, deepnets_graphs, deepnets_layouts
 from nasjax.types import Arch, Key, Mask, Space
 
 Layout = deepnets_layouts.Layout
-_MOST_NODES_IF_DEEP, _MOST_CELLS_WITHOUT_NORM = 2, 5
+_MOST_NODES_IF_DEEP, _MOST_DRAWS = 10_000  # for one valid network
+_MOST_CELLS_WITHOUT_NORM = 2, 5
 _HEAVY = ('conv_5x5', 'conv_7x7')
 
 
@@ -142,7 +143,8 @@ def deepnets(layout: Layout, allowed: Any = None) -> Space:
   """Return the space of the networks that the generator can draw.
 
   `sample` is the generator. `mutate` changes one choice, and what no longer
-  counts with it.
+  counts with it. Both draw until a network `is_valid`, but at most 10,000 times:
+  of a mask that allows none the last draw comes out.
 
   Example:
     >>> space = deepnets(deepnets_layouts.DIGITS)
@@ -162,12 +164,17 @@ def deepnets(layout: Layout, allowed: Any = None) -> Space:
   allowed = plain.mask
 
   def repeat(propose, fits, key):
-    def again(carry):
-      key, _ = jax.random.split(carry[0])
-      return key, propose(key)
+    def unfit(carry):
+      count, _, arch = carry
+      return (count < _MOST_DRAWS) & ~fits(arch)
 
-    start = key, propose(key)
-    return jax.lax.while_loop(lambda carry: ~fits(carry[1]), again, start)[1]
+    def again(carry):
+      count, key, _ = carry
+      key, _ = jax.random.split(key)
+      return count + 1, key, propose(key)
+
+    start = jnp.int32(1), key, propose(key)
+    return jax.lax.while_loop(unfit, again, start)[2]
 
   def sample(key: Key) -> Arch:
     draw = lambda key: _draw(layout, allowed, plain, key)
