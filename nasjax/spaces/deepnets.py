@@ -30,8 +30,8 @@ from nasjax.spaces import categorical, deepnets_graphs, deepnets_layouts
 from nasjax.types import Arch, Key, Mask, Space
 
 Layout = deepnets_layouts.Layout
-_MOST_NODES_IF_DEEP, _MOST_DRAWS = 10_000  # for one valid network
-_MOST_CELLS_WITHOUT_NORM = 2, 5
+_MOST_NODES_IF_DEEP, _MOST_CELLS_WITHOUT_NORM = 2, 5
+_MOST_DRAWS = 10_000  # for one valid network
 _HEAVY = ('conv_5x5', 'conv_7x7')
 
 
@@ -143,8 +143,8 @@ def deepnets(layout: Layout, allowed: Any = None) -> Space:
   """Return the space of the networks that the generator can draw.
 
   `sample` is the generator. `mutate` changes one choice, and what no longer
-  counts with it. Both draw until a network `is_valid`, but at most 10,000 times:
-  of a mask that allows none the last draw comes out.
+  counts with it. Both draw until a network `is_valid`, at most 10,000 times: of
+  a mask that allows none the last draw comes out.
 
   Example:
     >>> space = deepnets(deepnets_layouts.DIGITS)
