@@ -60,21 +60,19 @@ def _options(mask, exchanged, milliseconds):
 
 def _compared(found, summed):
   """What stands against what: name, predicted and measured, same length."""
-  child, num = found['child'], len(found['child'].milliseconds)
-  pairs = {'timed again': (found['again'].milliseconds, child.milliseconds)}
+  child = found['child'].milliseconds
+  num = len(child)
+  pairs = {'timed again': (found['again'].milliseconds, child)}
   if 'switched' in found:
     switched = found['switched'].milliseconds
-    line = np.polyfit(switched[:num], child.milliseconds, 1)
+    line = np.polyfit(switched[:num], child, 1)
     pairs |= {
-      'switches': (switched[:num], child.milliseconds),
+      'switches': (switched[:num], child),
       # Forms differ by an overhead: that of the children is fitted by a line.
-      'switches, after a line': (
-        np.polyval(line, switched[:num]),
-        child.milliseconds,
-      ),
+      'switches, after a line': (np.polyval(line, switched[:num]), child),
       'table against switches': (summed, switched),
     }
-  pairs['table'] = (summed[:num], child.milliseconds)
+  pairs['table'] = (summed[:num], child)
   return pairs
 
 

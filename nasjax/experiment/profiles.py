@@ -21,6 +21,7 @@ folder belongs to one machine.
 """
 
 from collections.abc import Mapping
+import functools
 import pathlib
 from typing import Any
 
@@ -46,11 +47,9 @@ from nasjax.types import Arch, Space
 SCALARS = {
   'seed': (int, 0),  # of the architectures
   'network_name': (str, None),  # of network and input, in latencies.jsonl
-  'num_children': (int, 100),  # architectures that are compiled
-  'num_switched': (
-    int,
-    None,
-  ),  # that one program runs; None for no such program
+  'num_children': (int, 100),  # architectures with programs of their own
+  'num_switched': (int, None),  # architectures that one program runs, if any
+  'max_compiles': (int, 200),  # more are refused before any is compiled
   'num_rounds': (int, 20),  # timings of each program
   'batch_size': (int, 1),  # images
 }
@@ -77,8 +76,9 @@ def draw(space: Space, num: int, seed: int) -> list[Arch]:
     drawn = jax.jit(jax.vmap(space.sample))(keys)
     rows = np.flatnonzero(archive.first_of_equals(drawn))[:num]
     drawn = jax.tree.map(lambda leaf: leaf[rows], drawn)
-  leaves, structure = jax.tree.flatten(jax.device_get(drawn))
-  return [structure.unflatten(row) for row in zip(*leaves)]
+  drawn = jax.device_get(drawn)
+  count = len(jax.tree.leaves(drawn)[0])
+  return [export.at(drawn, i) for i in range(count)]
 
 
 def check(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,15 +138,13 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
 
 
 def _measured(job):
-  """Latencies by form of program, and the architectures of each."""
+  """Random architectures, those one option apart, and latencies by form."""
   config, network, x = job.config, job.parts['network'], job.parts['x']
-  space = job.parts['space']
-  num_switched = config['num_switched'] or 0
-  num = max(config['num_children'], num_switched)
-  archs = draw(space, num, config['seed'])
-  anchor = archs[-1]
+  mask, num_switched = job.parts['space'].mask, config['num_switched']
+  num = max(config['num_children'], num_switched or 0)
+  archs = draw(job.parts['space'], num, config['seed'])
   children = archs[: config['num_children']]
-  exchanged = latency.variants(space.mask, archs[0])
+  exchanged = latency.variants(mask, archs[0])
   compiled = {}  # programs that are timed again must be the same
 
   def compile_child(arch):
@@ -155,34 +153,43 @@ def _measured(job):
       compiled[name] = latency.children(network, x, train=False)(arch)
     return compiled[name]
 
-  def timed(form, archs, compile_one, **settings):
+  @functools.cache
+  def program():
+    return latency.switched(network, x, archs[0], train=False)
+
+  def timed(form, archs, compile_one, **options):
     return latencies.measure(
       job.workdir / FILE,
       latencies.setting(config['network_name'], form),
       archs,
       compile_one,
-      anchor,
+      children[-1],  # the anchor
       num_rounds=config['num_rounds'],
-      **settings,
+      **options,
     )
 
-  def both(form, archs, compile_one, **settings):
+  def both(form, archs, compile_one, **options):
     # In one call: latencies of a form are in units of the same anchor.
-    of_all = timed(form, [*exchanged, *archs], compile_one, **settings)
+    of_all = timed(form, [*exchanged, *archs], compile_one, **options)
     at = len(exchanged)
     return (
       latencies.Measured(*(x[rows] for x in of_all))
       for rows in (slice(at), slice(at, None))
     )
 
-  together = dict(block_size=len(exchanged) + len(children))
-  again = timed('child again', children, compile_child, seed=1, **together)
-  by_children, child = both('child', children, compile_child, **together)
-  found = {'child': child, 'again': again, 'exchanged': by_children}
+  of_children = dict(
+    compile_one=compile_child,
+    max_compiles=config['max_compiles'],
+    block_size=len(exchanged) + len(children),
+  )
+  found = {'again': timed('child again', children, seed=1, **of_children)}
   if num_switched:
-    program = latency.switched(network, x, anchor, train=False)
-    by_switches, switched = both('switched', archs, program, block_size=128)
-    found |= {'switched': switched, 'exchanged': by_switches}
+    found['child'] = timed('child', children, **of_children)
+    found['exchanged'], found['switched'] = both(
+      'switched', archs, lambda arch: program()(arch), block_size=128
+    )
+  else:
+    found['exchanged'], found['child'] = both('child', children, **of_children)
   return archs, exchanged, found
 
 

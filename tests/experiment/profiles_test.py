@@ -54,6 +54,17 @@ def test_the_text_names_all_comparisons_and_forms(folder):
     assert name in text
 
 
+def test_more_programs_than_allowed_are_refused_before_any_is_compiled(
+  tmp_path,
+):
+  config = profile_nasbench201.get_config('quick')
+  config.max_compiles = 2
+  job = profiles.prepare(config, tmp_path / 'run')
+  with pytest.raises(ValueError, match='3 architectures .* at most 2'):
+    profiles.execute(job)
+  assert not (tmp_path / 'run' / profiles.FILE).exists()
+
+
 @pytest.mark.parametrize(
   'space', [categorical.categorical({'op': (3, 3)}), darts_cell.darts_cell()]
 )
