@@ -64,7 +64,7 @@ def ladder(
   rows = [int(np.argmin(np.abs(costs - step))) for step in steps]
   archs = [
     ends[0],
-    *(jax.tree.map(lambda leaf, i=i: leaf[i], drawn) for i in rows),
+    *(experiment.export.at(drawn, i) for i in rows),
     ends[1],
   ]
   return jax.tree.map(lambda *leaves: jnp.stack(leaves), *archs)
@@ -102,16 +102,15 @@ def shared(job: phases.Job, archs: Any) -> dict[str, np.ndarray]:
     job.config['num_steps'],
     job.workdir / 'search',
   )
-  data, network = job.parts['data'], job.parts['network'].clone(track=True)
+  data, network = job.parts['data'], job.parts['network']
   images = streams.evaluation_batches(data['train'], 100)['image']
   test = streams.evaluation_batches(data['test'], 100)
-  accuracy = calibration.calibrated_accuracy(network, images)
+  tracked = network.clone(track=True, momentum=0.0)
+  accuracy = calibration.calibrated_accuracy(tracked, images)
 
   def of_batch(params, arch):
     def hits(batch):
-      logits = job.parts['network'].apply(
-        {'params': params}, arch, batch['image']
-      )
+      logits = network.apply({'params': params}, arch, batch['image'])
       return logits.argmax(-1) == batch['label']
 
     return streams.weighted_mean(hits, test)
@@ -171,12 +170,8 @@ def measure(workdir: pathlib.Path, seed: int) -> dict[str, Any]:
     for key, values in shared(one, archs).items():
       columns[name if key == 'calibrated' else f'{name}_{key}'] = values
   columns = {name: np.asarray(values) for name, values in columns.items()}
-  return {'arch': list(map(_static(archs), range(_NUM.value)))} | columns
-
-
-def _static(archs):
-  """`(i) -> arch`, with ints as choices."""
-  return lambda i: choice.static(jax.tree.map(lambda leaf: leaf[i], archs))
+  children = [experiment.export.at(archs, i) for i in range(_NUM.value)]
+  return {'arch': list(map(choice.static, children))} | columns
 
 
 def differences(of_seeds: Sequence[dict[str, Any]]) -> list[list[Any]]:
