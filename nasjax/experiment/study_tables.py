@@ -104,6 +104,7 @@ def _rows(job, ledgers, curves):
       }
       for budget in job.config['budgets']
       if budget <= len(job.parts['signal'])
+      and np.all(np.isfinite(job.parts['signal']))
     ]
     + _whole(job)
   )

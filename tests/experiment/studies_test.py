@@ -84,6 +84,26 @@ def test_a_study_that_was_stopped_ends_like_one_that_was_not(
   assert [row['seeds'] for row in again['took']] == [6, 6]
 
 
+def one_failed() -> np.ndarray:
+  """Returns the signal of a table in which one training failed."""
+  signal = np.array(digits_table.values(digits_table.load(), 'valid', run=0))
+  signal[7] = np.nan
+  return signal
+
+
+def test_a_table_with_a_failure_has_no_expected_maximum(tmp_path):
+  random = _config()['strategies']['random_search']
+  config = _config(
+    signal=dict(name='tests.experiment.studies_test:one_failed'),
+    strategies={'random_search': random},
+    settings={},
+    num_seeds=4,
+  )
+  rows = studies.study(config, tmp_path / 'run')['rows']
+  assert study_tables.EXACT not in {row['strategy'] for row in rows}
+  assert all(np.isfinite(row['mean']) for row in rows)
+
+
 def test_at_a_time_is_what_has_finished_by_then(tmp_path):
   config = _config(times=(0.5, 7.0), num_seeds=8)
   outcome = studies.study(config, tmp_path / 'run')
