@@ -6,6 +6,7 @@ matplotlib's global state.
 
 from collections.abc import Mapping, Sequence
 import io
+import itertools
 from typing import Any
 
 from matplotlib import figure
@@ -150,25 +151,23 @@ def heat_map(
 
 
 def scatter(
-  groups: Mapping[str, tuple[Any, Any]],
-  xlabel: str,
-  ylabel: str,
-  title: str = '',
+  groups: Mapping[str, tuple[Any, Any]], xlabel: str, ylabel: str
 ) -> figure.Figure:
   """Draw groups of points, such as accuracy over parameters.
 
   Args:
-    groups: (x [N], y [N]) by name.
+    groups: (x [N], y [N]) by name; each has a colour and a marker of its own.
     xlabel: of the horizontal axis.
     ylabel: of the vertical axis.
-    title: above the plot.
 
   Returns:
     The figure.
   """
-  axes = new_axes(title, xlabel, ylabel)
-  for (name, (x, y)), colour in zip(groups.items(), COLOURS * len(groups)):
-    axes.scatter(x, y, s=22, color=colour, alpha=0.75, linewidths=0, label=name)
+  axes = new_axes('', xlabel, ylabel)
+  styles = itertools.cycle(itertools.product('o^s', COLOURS))
+  for (name, xy), (marker, colour) in zip(groups.items(), styles):
+    style = dict(marker=marker, color=colour, alpha=0.75, linewidths=0)
+    axes.scatter(*xy, s=22, label=name, **style)
   axes.legend(fontsize=8, frameon=False)
   return axes.figure
 
