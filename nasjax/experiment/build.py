@@ -184,7 +184,8 @@ def _items(value):
   return value if isinstance(value, tuple | list) else (value,)
 
 
-def _is_meant(parameter, part):  # a search's steps are not those of a fit in it
+def _is_meant(parameter, part):
+  # The steps of a search are not those of every fit in it.
   optional = parameter.default is not parameter.empty
   plain = isinstance(part, int | float | str | None)
   return not (optional and plain) or parameter.name == 'seed'
