@@ -27,7 +27,7 @@ from scipy import stats
 from nasjax import experiment, ranking
 from nasjax.data import arrays, fixed, streams
 from nasjax.estimators import masked_training
-from nasjax.experiment import paired
+from nasjax.experiment import folder, paired
 from nasjax.spaces import node_masks
 
 _OUTPUT = flags.DEFINE_string('output', None, 'Folder of the results.')
@@ -238,17 +238,26 @@ def tables(
 
 
 def main(argv: Sequence[str]) -> None:
-  """Compute what is missing, write and print the report."""
-  del argv
-  experiment.launch.set_up_jax()
+  """Compute what is missing, write and print the report.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   output = pathlib.Path(_OUTPUT.value)
-  output.mkdir(parents=True, exist_ok=True)
-  results, seconds = compute(output)
-  sparsities = tuple(map(float, _SPARSITIES.value))
-  report = tables(results, sparsities, _WIDTH.value)
-  if seconds:
-    report += f'\n\nSeconds: {sum(seconds):.0f}, compilation included.'
-  (output / 'report.md').write_text(report + '\n')
+  options = (_PARENTS, _BLOCK, _WIDTH, _SAMPLES, _RANDOM, _EPOCHS, _SPARSITIES)
+  # What other options have computed is refused, not continued.
+  settings = {option.name: option.value for option in options}
+  with experiment.launch.clear_errors():
+    experiment.launch.set_up_jax()
+    with folder.work(output, settings):
+      results, seconds = compute(output)
+      sparsities = tuple(map(float, _SPARSITIES.value))
+      report = tables(results, sparsities, _WIDTH.value)
+      if seconds:
+        report += f'\n\nSeconds: {sum(seconds):.0f}, compilation included.'
+      (output / 'report.md').write_text(report + '\n')
   print(report)
 
 
