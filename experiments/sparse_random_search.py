@@ -196,9 +196,10 @@ def tables(
     counts = node_masks.kept((width, width), s)
     removed = node_masks.weight_sparsity((64, width, width, 10), counts)
     final = base['final'][:, i]
+    drawn = scores.shape[-1]
     losses = [
       -np.mean([ranking.expected_maximum(row, n) for row in scores[:, i]])
-      for n in (1, 10, scores.shape[-1])
+      for n in (1, min(10, drawn), drawn)
     ]
     lines.append(
       f'| {s} | {counts[0]} | {removed:.4f} | {100 * final.mean():.2f} ± '
@@ -249,15 +250,14 @@ def main(argv: Sequence[str]) -> None:
   options = (_PARENTS, _BLOCK, _WIDTH, _SAMPLES, _RANDOM, _EPOCHS, _SPARSITIES)
   # What other options have computed is refused, not continued.
   settings = {option.name: option.value for option in options}
-  with experiment.launch.clear_errors():
-    experiment.launch.set_up_jax()
-    with folder.work(output, settings):
-      results, seconds = compute(output)
-      sparsities = tuple(map(float, _SPARSITIES.value))
-      report = tables(results, sparsities, _WIDTH.value)
-      if seconds:
-        report += f'\n\nSeconds: {sum(seconds):.0f}, compilation included.'
-      (output / 'report.md').write_text(report + '\n')
+  experiment.launch.set_up_jax()
+  with experiment.launch.clear_refusals(), folder.work(output, settings):
+    results, seconds = compute(output)
+    sparsities = tuple(map(float, _SPARSITIES.value))
+    report = tables(results, sparsities, _WIDTH.value)
+    if seconds:
+      report += f'\n\nSeconds: {sum(seconds):.0f}, compilation included.'
+    (output / 'report.md').write_text(report + '\n')
   print(report)
 
 
