@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks import measure
 from nasjax import batching
+from nasjax import keys as keys_lib
 from nasjax.estimators import tabular
 from nasjax.searches import queries
 from nasjax.spaces import nasbench201
@@ -60,6 +61,7 @@ def _work(options):
 
   per_device = -(-options.seeds // len(jax.local_devices()))
   keys = jax.random.split(jax.random.key(0), options.seeds)
+  keys = keys if options.jax_keys else keys_lib.unrolled(keys)
   program, facts = measure.build(
     jax.jit(lambda keys: batching.map_archs(best, keys, per_device)), keys
   )
@@ -74,6 +76,9 @@ def main():
     parser.add_argument(f'--{name}', type=int, default=default)
   parser.add_argument('--peer_seeds', type=int, default=5)
   parser.add_argument('--repetitions', type=int, default=5)
+  parser.add_argument(
+    '--jax_keys', action='store_true', help="jax's keys, not `keys.unrolled`"
+  )
   parser.add_argument('--worker', action='store_true', help=argparse.SUPPRESS)
   options = parser.parse_args()
   if options.worker:
@@ -81,6 +86,7 @@ def main():
     return
   print(measure.load(), file=sys.stderr)
   ours = ['--worker', *measure.forward(options, _SIZES)]
+  ours += ['--jax_keys'] * options.jax_keys
   theirs = [
     *(sys.executable, '-m', 'benchmarks.peers.evolution_python'),
     *measure.forward(options, _SIZES[1:]),

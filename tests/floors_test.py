@@ -12,6 +12,7 @@ _FLOORS = {
   'types': 0,
   'choice': 0,
   'expressions': 0,
+  'keys': 0,
   'archive': 0,
   'batching': 0,
   'pareto': 0,

@@ -38,6 +38,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax import batching
+from nasjax import keys as keys_lib
 from nasjax.estimators import tabular
 from nasjax.experiment import (
   build,
@@ -138,6 +139,9 @@ def _keys(job, name):
   key = jax.random.key(job.config['seed'])
   seeds = jnp.arange(own['num_seeds'])
   keys = jax.vmap(jax.random.fold_in, (None, 0))(key, seeds)
+  if own['seed_batch_size']:
+    # Side by side they draw few words a step; one after another, for a model.
+    keys = keys_lib.unrolled(keys)
   return keys, own['chunk_size'] or own['num_seeds']
 
 
