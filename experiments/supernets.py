@@ -6,8 +6,9 @@ r"""How well supernets rank cells: published estimates, or our own.
 Without a folder: the estimates of the authors of Few-shot NAS for all cells of
 NAS-Bench-201, in the table under `$NASJAX_DATA_DIR`, against its accuracies, in
 all and by the operation of the first edge, which splits their space. With one:
-the runs in a folder of `configs/score_supernets.py`, their mean, standard
-deviation, and the differences of paired runs with a 95 % interval of t.
+the same for the runs in a folder of `configs/score_supernets.py`: mean and
+standard deviation, and the differences of paired runs with a 95 % interval of
+t, beside the number of weights.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,23 @@ _TRUTH = 'e200_cifar10_test'
 _PUBLISHED = ('oneshot_supernet_acc', 'fewshot_supernet_acc')
 
 
+def populations(first_op: np.ndarray) -> dict[str, np.ndarray]:
+  """Return which cells are in all, and which have each first operation.
+
+  Args:
+    first_op: operation of the first edge, `i32[N]`.
+
+  Returns:
+    `bool[N]` by name, without operations that no cell has.
+  """
+  parts = {
+    name: first_op == k
+    for k, name in enumerate(tabular.OPERATIONS)
+    if np.any(first_op == k)
+  }
+  return {'all': np.ones(len(first_op), bool)} | parts
+
+
 def published(table: tabular.NasBench201) -> list[tuple]:
   """Return how published estimates rank the cells of NAS-Bench-201.
 
@@ -37,12 +55,8 @@ def published(table: tabular.NasBench201) -> list[tuple]:
     Rows of a name, a number of cells, and tau and rho of one-shot and of
     few-shot estimates, all cells first, then those of each first operation.
   """
-  everything = np.ones(tabular.NUM_CELLS, bool)
-  populations = {'all': everything} | {
-    name: table.ops[:, 0] == k for k, name in enumerate(tabular.OPERATIONS)
-  }
   rows = []
-  for name, chosen in populations.items():
+  for name, chosen in populations(table.ops[:, 0]).items():
     numbers = []
     for column in _PUBLISHED:
       found = correlation.measure(
@@ -53,6 +67,25 @@ def published(table: tabular.NasBench201) -> list[tuple]:
   return rows
 
 
+def _read(workdir):
+  path = workdir / 'scores.npz'
+  if not path.is_file():
+    raise ValueError(f'{workdir} holds no scores.npz of experiments.score.')
+  with np.load(path, allow_pickle=False) as file:
+    columns = {name: file[name] for name in file.files}
+  scores = {
+    kind: [
+      columns[name]
+      for name in sorted(columns)
+      if name.startswith(f'{kind}_') and name.endswith('_score')
+    ]
+    for kind in _KINDS
+  }
+  if min(map(len, scores.values())) < 2:
+    raise ValueError(f'{path} needs two runs of {" and ".join(_KINDS)}.')
+  return columns, scores
+
+
 def ours(workdir: pathlib.Path) -> list[tuple]:
   """Return how the supernets of a folder rank its cells.
 
@@ -60,41 +93,28 @@ def ours(workdir: pathlib.Path) -> list[tuple]:
     workdir: of `experiments.score`.
 
   Returns:
-    Rows of a name, and mean and standard deviation of tau and of rho; last the
-    difference of the kinds, with half the width of its interval.
+    Rows of a name and a number of cells, as of `published`; tau of the number
+    of weights; mean and standard deviation of tau of one-shot and of few-shot
+    scores; and their difference, with half the width of its interval.
 
   Raises:
     ValueError: if the folder has no such scores, or one run of each.
   """
-  path = workdir / 'scores.npz'
-  if not path.is_file():
-    raise ValueError(f'{workdir} holds no scores.npz of experiments.score.')
-  with np.load(path, allow_pickle=False) as file:
-    columns = {name: file[name] for name in file.files}
-  found = {
-    kind: [
-      correlation.measure(columns[name], columns['accuracy'])
-      for name in sorted(columns)
-      if name.startswith(f'{kind}_') and name.endswith('_score')
-    ]
-    for kind in _KINDS
-  }
-  if min(map(len, found.values())) < 2:
-    raise ValueError(f'{path} needs two runs of {" and ".join(_KINDS)}.')
-  size = correlation.measure(columns['params'], columns['accuracy'])
-  rows = [('params', size['tau'], 0.0, size['rho'], 0.0)]
-  values = {
-    kind: np.array([[run['tau'], run['rho']] for run in runs])
-    for kind, runs in found.items()
-  }
-  for kind, of_kind in values.items():
-    (tau, rho), (tau_std, rho_std) = of_kind.mean(0), of_kind.std(0, ddof=1)
-    rows.append((kind, tau, tau_std, rho, rho_std))
-  gaps = values['few_shot'] - values['one_shot']
-  half = stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)
-  rows.append(
-    ('difference', gaps[:, 0].mean(), half[0], gaps[:, 1].mean(), half[1])
-  )
+  columns, scores = _read(workdir)
+  rows = []
+  for name, chosen in populations(columns['arch.op'][:, 0]).items():
+    accuracy = columns['accuracy'][chosen]
+
+    def tau(score, chosen=chosen, accuracy=accuracy):
+      return correlation.measure(score[chosen], accuracy)['tau']
+
+    numbers, taus = [tau(columns['params'])], []
+    for kind in _KINDS:
+      taus.append(np.array([tau(run) for run in scores[kind]]))
+      numbers += [taus[-1].mean(), taus[-1].std(ddof=1)]
+    gaps = taus[1] - taus[0]
+    half = stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)
+    rows.append((name, int(chosen.sum()), *numbers, gaps.mean(), half))
   return rows
 
 
@@ -111,7 +131,8 @@ def main(argv: Sequence[str]) -> None:
       header = ('cells', 'number', 'one-shot tau', 'rho', 'few-shot tau', 'rho')
       rows = published(tabular.load_nasbench201())
     else:
-      header = ('score', 'tau', '+-', 'rho', '+-')
+      header = ('cells', 'number', 'weights tau')
+      header += ('one-shot tau', '+-', 'few-shot tau', '+-', 'difference', '+-')
       rows = ours(pathlib.Path(_WORKDIR.value))
   for row in (header, *rows):
     cells = [f'{x:.3f}' if isinstance(x, float) else str(x) for x in row]
