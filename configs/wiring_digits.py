@@ -43,14 +43,14 @@ from nasjax.experiment import options
 OPERATIONS = ('none', 'skip_connect', 'avg_pool_3x3', 'sep_conv_3x3')
 # Distribution, and how many architectures are drawn to watch its costs.
 SAMPLERS = {
-  'dsnas': (dict(name='distributions.one_hot.one_hot', max_cost=5.0), 8),
-  'snas': (dict(name='distributions.gumbel.gumbel'), 8),
+  'dsnas': (dict(name='distributions.one_hot.one_hot', max_cost=5.0), 2),
+  'snas': (dict(name='distributions.gumbel.gumbel'), 2),
   'darts': (dict(name='distributions.softmax.softmax'), 1),
   'proxyless': (
     dict(name='distributions.one_hot.one_hot', gradient='softmax'),
-    8,
+    2,
   ),
-  'two_path': (dict(name='distributions.two_path.two_path'), 8),
+  'two_path': (dict(name='distributions.two_path.two_path'), 2),
 }
 _SETTINGS = {
   'snas': dict(final_temperature=0.03),
