@@ -26,7 +26,7 @@ from configs import bignas_digits
 from nasjax import batching, choice, experiment
 from nasjax.data import streams
 from nasjax.estimators import calibration
-from nasjax.experiment import build, loop, metrics, phases, results
+from nasjax.experiment import build, folder, loop, metrics, phases, results
 from nasjax.spaces import mobile
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the runs.')
@@ -84,6 +84,13 @@ def supernet(variant: str, workdir: pathlib.Path, seed: int) -> phases.Job:
   return experiment.prepare(config, workdir)
 
 
+def _train(job, name, search, batches, num_steps):
+  """Return the state after the steps, of which those in the folder are done."""
+  with folder.work(job.workdir, job.config):
+    key = jax.random.key(job.config['seed'])
+    return loop.loop(key, search, batches, num_steps, job.workdir / name)
+
+
 def shared(job: phases.Job, archs: Any) -> dict[str, np.ndarray]:
   """Train a supernet, or read it, and test children with its weights.
 
@@ -95,14 +102,9 @@ def shared(job: phases.Job, archs: Any) -> dict[str, np.ndarray]:
     Accuracies by the statistics that normalise: calibrated ones, and those of
     the test batch.
   """
-  state = loop.loop(
-    jax.random.key(job.config['seed']),
-    job.parts['search'],
-    job.parts['batches'],
-    job.config['num_steps'],
-    job.workdir / 'search',
-  )
-  data, network = job.parts['data'], job.parts['network']
+  parts, num_steps = job.parts, job.config['num_steps']
+  state = _train(job, 'search', parts['search'], parts['batches'], num_steps)
+  data, network = parts['data'], parts['network']
   images = streams.evaluation_batches(data['train'], 100)['image']
   test = streams.evaluation_batches(data['test'], 100)
   tracked = network.clone(track=True, momentum=0.0)
@@ -136,13 +138,7 @@ def alone(job: phases.Job, archs: Any) -> np.ndarray:
   """
   section = job.config['evaluation']
   search, final, batches = phases.build_evaluation(job, archs, [], section)
-  state = loop.loop(
-    jax.random.key(job.config['seed']),
-    search,
-    batches,
-    section['num_steps'],
-    job.workdir / 'alone',
-  )
+  state = _train(job, 'alone', search, batches, section['num_steps'])
   return np.asarray(jax.jit(final)(jax.random.key(0), state)['test_accuracy'])
 
 
