@@ -149,14 +149,15 @@ class _Method(NamedTuple):
 
 def programs(method: str, groups: dict, test: Any) -> _Method:
   """Return the programs of a method of `ghn2_digits.METHODS`."""
-  settings = ghn2_digits.training(method, False)
+  settings = build.build_values(ghn2_digits.training(method, False))
+  optimizer = settings.pop('optimizer')
   model = build.build(ghn2_digits.model(method, False))
   layout = ghn2_digits.layout(False)
   estimator = hypernetwork.hypernetwork(
     deepnets.deepnets(layout),
     layout,
     model,
-    hypernetwork.adam(1e-3, _STEPS.value),
+    optimizer(_STEPS.value),
     test,
     **settings,
   )

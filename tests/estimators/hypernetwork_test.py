@@ -55,3 +55,20 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
   arch = jax.tree.map(lambda leaf: leaf[0], archs)
   score = jax.jit(estimator.score)(key, state, arch)
   assert jnp.any(jnp.isclose(score, jnp.arange(3) / 2))
+
+
+def test_the_rate_of_adamw_grows_and_follows_a_cosine():
+  num_steps, rate, decay = 45, 0.2, 0.1
+  optimizer = hypernetwork.adamw(num_steps, rate, decay)
+  weights = jnp.array([0.0, 3.0])
+  gradient = jnp.array([1.0, 0.0])  # one is moved, one decays
+  state, update = optimizer.init(weights), jax.jit(optimizer.update)
+  for t in range(num_steps):
+    change, state = update(gradient, state, weights)
+    if t < 3:
+      expected = rate / 40 + (rate - rate / 40) * t / 3
+    else:
+      expected = rate * (1 + np.cos(np.pi * (t - 3) / 42)) / 2
+    np.testing.assert_allclose(
+      change, [-expected, -expected * decay * 3], rtol=1e-4, atol=1e-7
+    )
