@@ -56,6 +56,29 @@ def predict(
   return jax.vmap(one)(archs)
 
 
+def embed(
+  layout: deepnets_layouts.Layout,
+  model: Hypernetwork,
+  variables: Any,
+  archs: Arch,
+) -> jax.Array:
+  """Return the mean embeddings of the vertices of several networks, `[B, d]`.
+
+  Args:
+    layout: of the networks.
+    model: the hypernetwork.
+    variables: of it.
+    archs: B networks, pytree of `[B, ...]`.
+  """
+
+  def one(arch, variables):
+    graph = deepnets_graphs.graph(layout, arch)
+    h = model.apply(variables, graph, method='embed')
+    return graph.mask @ h / jnp.sum(graph.mask)
+
+  return batching.map_archs(one, archs, shared=(variables,))
+
+
 def measure(
   layout: deepnets_layouts.Layout, params: Params, arch: Arch, batch: Batch
 ) -> tuple[jax.Array, jax.Array]:
