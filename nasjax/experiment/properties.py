@@ -1,9 +1,9 @@
 """What embeddings of networks tell of a property of theirs.
 
 B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
-https://arxiv.org/abs/2110.13100, section 5.3: support vector regression on the
-mean embeddings of networks (`estimators.hypernetwork.embed`), whose settings
-five folds of the networks choose from `GRID`.
+https://arxiv.org/abs/2110.13100: support vector regression on the mean
+embeddings of networks (`estimators.hypernetwork.embed`), whose settings five
+folds of the networks choose from `GRID`.
 
 Deviation
   * Predictions are not rounded to whole percents.
