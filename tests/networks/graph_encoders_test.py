@@ -199,3 +199,9 @@ def test_a_gradient_reaches_every_parameter(graphormer):
 
   for leaf in jax.tree.leaves(gradient(variables)):
     assert np.abs(leaf).max() > 1e-4
+
+
+def test_heads_that_do_not_divide_the_features_are_named():
+  model = graph_encoders.Graphormer(_D, num_heads=3)
+  with pytest.raises(ValueError, match='3 heads do not divide 8 features'):
+    model.init(jax.random.key(0), tensor_graphs.small(), None)
