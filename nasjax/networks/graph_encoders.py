@@ -138,12 +138,14 @@ class _Lengths(nn.Module):
 
     table = self.param('table', sinusoids, (self.cutoff + 1, self.features))
     # No path leads back, so that the difference tells both lengths.
-    signed = np.arange(-self.cutoff, self.cutoff + 1)
-    pair = table[np.maximum(signed, 0)], table[np.maximum(-signed, 0)]
+    none = jnp.broadcast_to(table[:1], (self.cutoff, self.features))
+    forward = jnp.concatenate([none, table])
+    pair = forward, forward[::-1]
     x = nn.relu(layers.Dense(self.features)(jnp.concatenate(pair, -1)))
     # What a bias would add to all logits of a head does not matter.
     x = layers.Dense(self.num_heads, use_bias=False)(x)
-    return jnp.moveaxis(x[lengths - lengths.T + self.cutoff], -1, 0)
+    x = jnp.take(x, lengths - lengths.T + self.cutoff, axis=0)
+    return jnp.moveaxis(x, -1, 0)
 
 
 class _Attention(nn.Module):

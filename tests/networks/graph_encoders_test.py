@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from nasjax import batching
 from nasjax.networks import graph_encoders
 from tests.networks import tensor_graphs
 
@@ -185,6 +186,23 @@ def test_neither_order_nor_padding_nor_a_batch_changes_embeddings(graphormer):
     alone = apply(variables, graph, h)[:6]
     np.testing.assert_allclose(rows[np.array(order)], alone, atol=1e-5)
   assert np.abs(found[0] - found[1]).max() > 0.1
+
+
+def test_weights_that_lie_on_all_devices_may_be_closed_over(graphormer):
+  apply, variables, h = graphormer
+  graph = tensor_graphs.small()
+
+  @jax.jit
+  def run(variables, features):
+    times = lambda factor, x: jax.tree.map(lambda leaf: factor * leaf, x)
+    both = batching.map_archs(times, jnp.ones(4), shared=(variables,))
+    moved = jax.tree.map(lambda leaf: leaf[0], both)
+    return batching.map_archs(
+      lambda h: _GRAPHORMER.apply(moved, graph, h), features
+    )
+
+  for found in run(variables, jnp.stack([h] * 4)):
+    np.testing.assert_allclose(found, apply(variables, graph, h), atol=1e-5)
 
 
 def test_a_gradient_reaches_every_parameter(graphormer):
