@@ -19,7 +19,8 @@ Options come after a colon, separated by commas:
   quick   three steps of a tiny hypernetwork
   method  ghn2 (default); ghn1: without virtual edges, normalisation of
           predicted weights and of embeddings, a network a step; mlp: GHN-2 that
-          sees no edges
+          sees no edges; ghn3: three layers of a graph transformer, 32 features
+          (GHN-3-T: 64), trained by AdamW
   steps   of the hypernetwork (default 2,000)
 """
 
@@ -32,7 +33,7 @@ from nasjax.experiment import options
 from nasjax.spaces import deepnets, deepnets_layouts
 from nasjax.types import Arch
 
-METHODS = ('ghn2', 'ghn1', 'mlp')
+METHODS = ('ghn2', 'ghn1', 'mlp', 'ghn3')
 _DEFAULTS = dict(method='ghn2', steps=2000)
 _META_BATCH, _SCORED, _PROPOSAL = 4, 40, 8
 
@@ -55,10 +56,14 @@ def model(method: str, quick: bool) -> dict[str, Any]:
     channels=4 if quick else 16,
     kernel=3,
   )
+  encoder = lambda name, **settings: dict(
+    encoder=dict(function=f'networks.graph_encoders.{name}', **settings)
+  )
   differences = {
-    'ghn2': {},
-    'ghn1': dict(cutoff=1, layer_norm=False),
-    'mlp': dict(gated=False),
+    'ghn2': encoder('GatedGnn'),
+    'ghn1': encoder('GatedGnn', cutoff=1) | dict(layer_norm=False),
+    'mlp': encoder('Perceptron'),
+    'ghn3': encoder('Graphormer') | dict(centred=True, small_start=True),
   }
   return section | differences[method]
 
@@ -66,8 +71,12 @@ def model(method: str, quick: bool) -> dict[str, Any]:
 def training(method: str, quick: bool) -> dict[str, Any]:
   """Return how a hypernetwork is trained."""
   first = method == 'ghn1'
-  meta_batch = 1 if first else 2 if quick else _META_BATCH
-  return dict(meta_batch=meta_batch, normalise=not first)
+  optimizer = 'adamw' if method == 'ghn3' else 'adam'
+  return dict(
+    optimizer=dict(function=f'estimators.hypernetwork.{optimizer}'),
+    meta_batch=1 if first else 2 if quick else _META_BATCH,
+    normalise=not first,
+  )
 
 
 def num_params(arch: Arch, quick: bool) -> jax.Array:

@@ -56,6 +56,29 @@ def predict(
   return jax.vmap(one)(archs)
 
 
+def embed(
+  layout: deepnets_layouts.Layout,
+  model: Hypernetwork,
+  variables: Any,
+  archs: Arch,
+) -> jax.Array:
+  """Return the mean embeddings of the vertices of several networks, `[B, d]`.
+
+  Args:
+    layout: of the networks.
+    model: the hypernetwork.
+    variables: of it.
+    archs: B networks, pytree of `[B, ...]`.
+  """
+
+  def one(arch, variables):
+    graph = deepnets_graphs.graph(layout, arch)
+    h = model.apply(variables, graph, method='embed')
+    return graph.mask @ h / jnp.sum(graph.mask)
+
+  return batching.map_archs(one, archs, shared=(variables,))
+
+
 def measure(
   layout: deepnets_layouts.Layout, params: Params, arch: Arch, batch: Batch
 ) -> tuple[jax.Array, jax.Array]:
@@ -75,16 +98,18 @@ def measure(
 
 
 def adam(
-  learning_rate: float,
   num_steps: int,
+  learning_rate: float = 1e-3,
   weight_decay: float = 1e-5,
   clip: float = 5.0,
 ) -> optax.GradientTransformation:
   """Return Adam whose rate falls to a tenth after 2/3 and after 5/6 of steps.
 
+  The defaults are those of GHN-2.
+
   Args:
-    learning_rate: of the first steps.
     num_steps: of all.
+    learning_rate: of the first steps.
     weight_decay: L2 coefficient.
     clip: largest norm of a gradient.
 
@@ -96,6 +121,39 @@ def adam(
     optax.clip_by_global_norm(clip),
     optax.add_decayed_weights(weight_decay),
     optax.adam(optax.piecewise_constant_schedule(learning_rate, falls)),
+  )
+
+
+def adamw(
+  num_steps: int,
+  learning_rate: float = 4e-4,
+  weight_decay: float = 1e-2,
+  clip: float = 5.0,
+) -> optax.GradientTransformation:
+  """Return AdamW whose rate grows in 1/15 of the steps, then follows a cosine.
+
+  The defaults are those of GHN-3, whose rate starts from 1e-5 and grows for 5
+  of 75 epochs.
+
+  Args:
+    num_steps: of all.
+    learning_rate: the largest.
+    weight_decay: share of the weights that is taken off, times the rate.
+    clip: largest norm of a gradient.
+
+  Returns:
+    The optimiser.
+
+  References:
+    Knyazev et al., Can We Scale Transformers to Predict Parameters of Diverse
+    ImageNet Models?, ICML 2023, https://arxiv.org/abs/2303.04143.
+  """
+  rate = optax.warmup_cosine_decay_schedule(
+    learning_rate / 40, learning_rate, num_steps // 15, num_steps
+  )
+  return optax.chain(
+    optax.clip_by_global_norm(clip),
+    optax.adamw(rate, weight_decay=weight_decay),
   )
 
 

@@ -49,8 +49,8 @@ class Blocks(NamedTuple):
 def _blocks(model, graph, at, kernel):
   """What the hypernetwork does, as a method of its."""
   h = model.embed(graph)
-  square = lambda ids, size: model.tensors(h[ids], size, size)
-  point = lambda ids: square(ids, 1)[..., 0, 0, :, :]
+  square = lambda ids, size: model.squares(h[ids], graph.shape[ids], size)
+  point = lambda ids: model.tensors(h[ids], 1, 1)[..., 0, 0, :, :]
   vector = lambda ids: model.vectors(h[ids])
   chain = lambda place: at.chains[..., place]
   return Blocks(
@@ -233,7 +233,7 @@ def draw(layout: Layout, key: Key, arch: Arch) -> Params:
   # Blocks as large as the largest tensor: nothing in them is repeated.
   size = max(layout.steps) * widths(layout)[-1]
   model = hypernetwork.Hypernetwork(
-    layout.num_classes, 4, size, max(layout.kernels[0], _KERNEL), gated=False
+    layout.num_classes, 4, size, max(layout.kernels[0], _KERNEL)
   )
   start, blocks = predictor(layout, model)
   graph = deepnets_graphs.graph(layout, arch)

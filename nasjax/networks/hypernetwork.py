@@ -5,23 +5,24 @@
           https://arxiv.org/abs/2110.13100
   GHN-1   C. Zhang, M. Ren and R. Urtasun, Graph HyperNetworks for Neural
           Architecture Search, ICLR 2019, https://arxiv.org/abs/1810.05749:
-          `cutoff=1, layer_norm=False`, and tensors that are not normalised
-  MLP     the baseline of the former that sees no edges: `gated=False`
+          a `GatedGnn` of `cutoff=1`, `layer_norm=False`, and tensors that are
+          not normalised
+  GHN-3   B. Knyazev, D. Hwang and S. Lacoste-Julien, Can We Scale Transformers
+          to Predict Parameters of Diverse ImageNet Models?, ICML 2023,
+          https://arxiv.org/abs/2303.04143: a `Graphormer`, `centred` and
+          `small_start`
+  MLP     the baseline of GHN-2 that sees no edges: a `Perceptron`
 
-A vertex starts from its primitive and the sizes of its tensor; a gated network
-updates one after another, in topological order and back:
-
-  m_v = sum_{u -> v} f(h_u) + sum_{1 <= s(u, v) <= S} g(h_u) / s(u, v)
-  h_v <- GRU(m_v, h_v)
-
-with the length s of the shortest path: virtual edges. A decoder makes a block
-of weights from h_v, which is cut or repeated to the shape of the tensor.
+A vertex starts from its primitive and the sizes of its tensor; an encoder
+(`graph_encoders`) tells it about the others. A decoder makes a block of weights
+from its embedding, which is cut or repeated to the shape of the tensor.
 
 Deviation
   * The decoder makes the rows and columns of kernels that are asked for, not
     all of the largest kernel, which is then cut: the same numbers for less.
 """
 
+from collections.abc import Callable
 import functools
 
 import chex
@@ -30,9 +31,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nasjax.networks import layers
+from nasjax.networks import graph_encoders, layers
 from nasjax.spaces import deepnets_primitives as primitives
-from nasjax.spaces import graphs
 from nasjax.spaces.deepnets_graphs import TensorGraph
 
 
@@ -61,61 +61,9 @@ def size_index(size: jax.Array, known: np.ndarray) -> jax.Array:
   return jnp.where(size > 0, found, len(known))
 
 
-class _Message(nn.Module):
-  """Two rectified layers."""
-
-  hidden: int
-  features: int
-
-  @nn.compact
-  def __call__(self, h: chex.Array) -> chex.Array:
-    h = nn.relu(layers.Dense(self.hidden)(h))
-    return nn.relu(layers.Dense(self.features)(h))
-
-
-class GatedGnn(nn.Module):
-  """One sweep forward and one back over the vertices of a graph.
-
-  Attributes:
-    features: d.
-    cutoff: S, the longest virtual edge; 1 for a network without.
-  """
-
-  features: int
-  cutoff: int = 50
-
-  def setup(self):
-    half, virtual = self.features // 2, self.cutoff > 1
-    self.gate = nn.GRUCell(self.features)
-    self.near = _Message(half if virtual else self.features, self.features)
-    if virtual:
-      self.far = _Message(half, self.features)
-
-  def __call__(self, graph: TensorGraph, h: chex.Array) -> chex.Array:
-    """Update `h` `[N, d]`."""
-    weights = {'near': graph.adjacency}
-    if self.cutoff > 1:
-      lengths = graphs.distances(graph.adjacency)
-      linked = (lengths > 0) & (lengths <= self.cutoff)
-      weights['far'] = jnp.where(linked, 1 / lengths, 0.0)
-
-    def step(module, carry, item):
-      # Messages are kept: a step renews those of its own vertex.
-      h, sent = carry
-      vertex, rows = item
-      new, _ = module.gate(h[vertex], sum(rows[k] @ sent[k] for k in rows))
-      sent = {k: sent[k].at[vertex].set(getattr(module, k)(new)) for k in sent}
-      return (h.at[vertex].set(new), sent), None
-
-    carry = h, {name: getattr(self, name)(h) for name in weights}
-    sweep = functools.partial(
-      nn.scan, step, variable_broadcast='params', split_rngs={'params': False}
-    )
-    order = jnp.arange(len(h))
-    sources = jax.tree.map(jnp.transpose, weights)
-    carry, _ = sweep()(self, carry, (order, sources))
-    carry, _ = sweep(reverse=True)(self, carry, (order, weights))
-    return carry[0]
+def _small(key, shape, dtype=jnp.float32):
+  """Draw a fifth of the usual weights."""
+  return layers.fan_in_uniform(25 * shape[0])(key, shape, dtype)
 
 
 class Hypernetwork(nn.Module):
@@ -124,45 +72,47 @@ class Hypernetwork(nn.Module):
   Attributes:
     num_classes: of the classifiers that are predicted.
     features: d.
-    channels: of the blocks that are repeated, inputs and outputs; 2 d in the
-      paper.
+    channels: of the blocks that are repeated, inputs and outputs (paper: 2 d,
+      GHN-3: d).
     kernel: the largest that is predicted (paper: 11 for CIFAR, 16 for
       ImageNet).
-    cutoff: of virtual edges, see `GatedGnn`.
-    gated: whether vertices see each other.
+    encoder: `features -> module`, see `graph_encoders`.
     layer_norm: whether embeddings are normalised before they are decoded.
+    centred: whether smaller kernels are the centre of the largest, not its
+      first rows and columns.
+    small_start: whether the last layers of decoders begin with a fifth of the
+      usual weights, and no biases.
   """
 
   num_classes: int = 10
   features: int = 32
   channels: int = 64
   kernel: int = 11
-  cutoff: int = 50
-  gated: bool = True
+  encoder: Callable[[int], nn.Module] = graph_encoders.GatedGnn
   layer_norm: bool = True
+  centred: bool = False
+  small_start: bool = False
 
   def setup(self):
     d, dense = self.features, layers.Dense
+    small = functools.partial(nn.Dense, kernel_init=_small)
+    last = small if self.small_start else dense
     embed = lambda sizes: nn.Embed(len(sizes) + 1, d // 4)
     self.primitive = nn.Embed(len(primitives.PRIMITIVES), d)
     self.channel = [embed(channel_sizes(self.num_classes)) for _ in range(2)]
     self.spatial = [embed(kernel_sizes()) for _ in range(2)]
-    self.body = (
-      GatedGnn(d, self.cutoff)
-      if self.gated
-      else nn.Sequential([dense(d), nn.relu, dense(d)])
-    )
+    self.body = self.encoder(d)
     self.norm = nn.LayerNorm(epsilon=1e-5)
     init = layers.fan_in_uniform(d)
     size = self.kernel, self.kernel
     self.pixels = self.param('pixels', init, (*size, d, 4 * d))
     self.pixel_bias = self.param('pixel_bias', init, (*size, 4 * d))
     self.hidden = dense(8 * d)
-    self.blocks = dense(self.channels**2)
+    self.blocks = last(self.channels**2)
     self.vector = nn.Sequential(
-      [dense(2 * d), nn.relu, dense(2 * self.channels)]
+      [dense(2 * d), nn.relu, last(2 * self.channels)]
     )
-    self.class_weight = dense(self.num_classes)
+    self.class_weight = last(self.num_classes)
     self.class_bias = dense(self.num_classes)
 
   def embed(self, graph: TensorGraph) -> chex.Array:
@@ -174,16 +124,36 @@ class Hypernetwork(nn.Module):
       for i, (table, sizes) in enumerate(zip(tables, known))
     ]
     h = self.primitive(graph.op) + jnp.concatenate(sizes, -1)
-    h = self.body(graph, h) if self.gated else self.body(h)
+    h = self.body(graph, h)
     return self.norm(h) if self.layer_norm else h
 
   def tensors(self, h: chex.Array, rows: int, columns: int) -> chex.Array:
     """Return kernels `[..., rows, columns, channels, channels]` (in, out)."""
     shape = (*h.shape[:-1], rows, columns)
-    x = jnp.einsum('...d,rcdf->...rcf', h, self.pixels[:rows, :columns])
-    x += jnp.broadcast_to(self.pixel_bias[:rows, :columns], x.shape)
+    at = tuple(
+      slice(first, first + size)
+      for size in (rows, columns)
+      for first in [(self.kernel // 2 - size // 2) if self.centred else 0]
+    )
+    x = jnp.einsum('...d,rcdf->...rcf', h, self.pixels[at])
+    x += jnp.broadcast_to(self.pixel_bias[at], x.shape)
     x = self.blocks(nn.relu(self.hidden(nn.relu(x))))
     return x.reshape(*shape, self.channels, self.channels)
+
+  def squares(self, h: chex.Array, shape: chex.Array, size: int) -> chex.Array:
+    """Return kernels of shapes `[..., 4]` in the first places of squares.
+
+    They are `[..., size, size, channels, channels]`; the rest is to be cut.
+    """
+    x = self.tensors(h, size, size)
+    if not self.centred:
+      return x
+    for axis, length in ((-4, shape[..., 2]), (-3, shape[..., 3])):
+      places = jnp.broadcast_to(jnp.arange(size), (*length.shape, size))
+      order = (places + (size // 2 - length // 2)[..., None]) % size
+      others = [other for other in range(-4, 0) if other != axis]
+      x = jnp.take_along_axis(x, jnp.expand_dims(order, others), axis)
+    return x
 
   def vectors(self, h: chex.Array) -> chex.Array:
     """Return scales and biases `[..., 2, channels]`."""

@@ -7,11 +7,18 @@ generator of DeepNets-1M draws (`spaces.deepnets`), a meta-batch of them and a
 batch of images an update (`estimators.hypernetwork`). The search that follows
 is that of GHN-1 (C. Zhang, M. Ren and R. Urtasun, ICLR 2019,
 https://arxiv.org/abs/1810.05749): networks are drawn and the best with
-predicted weights is the answer.
+predicted weights is the answer. The model and the optimiser make it GHN-1,
+GHN-2 or GHN-3 (https://arxiv.org/abs/2303.04143).
 
 Deviations
   * A loss that is not finite is not drawn again.
+  * GHN-3 adds the norms of predicted tensors, times 3e-5, to the loss; that is
+    left out.
 """
+
+from collections.abc import Callable
+
+import optax
 
 from nasjax.estimators import hypernetwork
 from nasjax.networks.hypernetwork import Hypernetwork
@@ -28,11 +35,9 @@ def ghn2(
   valid: Batch,
   num_train_steps: int,
   *,
+  optimizer: Callable[[int], optax.GradientTransformation] = hypernetwork.adam,
   meta_batch: int = 8,
   normalise: bool = True,
-  learning_rate: float = 1e-3,
-  weight_decay: float = 1e-5,
-  clip: float = 5.0,
   strategy: Strategy | None = None,
   batch_size: int | None = None,
   archive_size: int = 10,
@@ -45,12 +50,10 @@ def ghn2(
     valid: stacked batches `[T, B, ...]` on which networks are scored (paper:
       batches of 64, whose statistics norm uses).
     num_train_steps: updates of the hypernetwork.
+    optimizer: of the hypernetwork, from the number of its steps
+      (`estimators.hypernetwork.adam`, GHN-3: `adamw`).
     meta_batch: networks of an update (paper: 8; GHN-1: 1).
     normalise: whether predicted weights are normalised (GHN-1: not).
-    learning_rate: of Adam (paper: 1e-3); a tenth and a hundredth of it in the
-      last two sixths.
-    weight_decay: L2 coefficient (paper: 1e-5).
-    clip: largest norm of a gradient (paper: 5).
     strategy: of the second phase; None for random search.
     batch_size: networks scored at once, see `batching.map_archs`.
     archive_size: networks kept.
@@ -67,7 +70,7 @@ def ghn2(
     space,
     layout,
     model,
-    hypernetwork.adam(learning_rate, num_train_steps, weight_decay, clip),
+    optimizer(num_train_steps),
     valid,
     meta_batch,
     normalise,

@@ -8,8 +8,8 @@ import numpy as np
 import optax
 
 from nasjax.estimators import hypernetwork, samplers
-from nasjax.networks import Hypernetwork
-from nasjax.spaces import deepnets
+from nasjax.networks import Hypernetwork, deepnets_weights, graph_encoders
+from nasjax.spaces import deepnets, deepnets_graphs
 from tests import descriptors
 
 _LAYOUT = descriptors.DEEPNETS_LAYOUT
@@ -55,3 +55,41 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
   arch = jax.tree.map(lambda leaf: leaf[0], archs)
   score = jax.jit(estimator.score)(key, state, arch)
   assert jnp.any(jnp.isclose(score, jnp.arange(3) / 2))
+
+
+def test_an_embedding_is_the_mean_of_the_vertices_that_are_there():
+  model = Hypernetwork(
+    features=4, channels=2, kernel=3, encoder=graph_encoders.Perceptron
+  )
+  space = deepnets.deepnets(_LAYOUT)
+  archs = jax.jit(samplers.uniform(space, 3))(jax.random.key(1))
+  graph = jax.jit(functools.partial(deepnets_graphs.graph, _LAYOUT))
+  graphs = [graph(jax.tree.map(lambda x, i=i: x[i], archs)) for i in range(3)]
+  init, _ = deepnets_weights.predictor(_LAYOUT, model)
+  variables = jax.jit(init)(jax.random.key(0), graphs[0])
+  embed = functools.partial(hypernetwork.embed, _LAYOUT, model)
+  found = jax.jit(embed)(variables, archs)
+  assert found.shape == (3, 4)
+  vertices = jax.jit(functools.partial(model.apply, method='embed'))
+  for row, graph in zip(found, graphs):
+    h = vertices(variables, graph)
+    there = [h[v] for v in range(len(h)) if graph.mask[v]]
+    assert len(there) < len(h)
+    np.testing.assert_allclose(row, np.mean(there, 0), rtol=1e-4, atol=1e-5)
+
+
+def test_the_rate_of_adamw_grows_and_follows_a_cosine():
+  num_steps, rate, decay = 45, 0.2, 0.1
+  optimizer = hypernetwork.adamw(num_steps, rate, decay)
+  weights = jnp.array([0.0, 3.0])
+  gradient = jnp.array([1.0, 0.0])  # one is moved, one decays
+  state, update = optimizer.init(weights), jax.jit(optimizer.update)
+  for t in range(num_steps):
+    change, state = update(gradient, state, weights)
+    if t < 3:
+      expected = rate / 40 + (rate - rate / 40) * t / 3
+    else:
+      expected = rate * (1 + np.cos(np.pi * (t - 3) / 42)) / 2
+    np.testing.assert_allclose(
+      change, [-expected, -expected * decay * 3], rtol=1e-4, atol=1e-7
+    )

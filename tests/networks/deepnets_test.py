@@ -10,6 +10,7 @@ from nasjax.networks import (
   deepnets,
   deepnets_exact,
   deepnets_weights,
+  graph_encoders,
   hypernetwork,
 )
 from nasjax.spaces import deepnets as spaces
@@ -68,6 +69,38 @@ def test_the_program_of_all_equals_each_network_written_out(nets):
     seen |= {_LAYOUT.operations[o] for o in op.ravel()}
     seen |= {_LAYOUT.norms[int(arch['norms'][0])]}
   assert seen == {*_LAYOUT.operations, *_LAYOUT.norms}
+
+
+def test_kernels_from_the_centre_are_those_of_each_network(nets):
+  archs, graph = nets[:2]
+  model = hypernetwork.Hypernetwork(
+    features=8,
+    channels=3,
+    kernel=5,
+    encoder=graph_encoders.Perceptron,
+    centred=True,
+  )
+  init, blocks = deepnets_weights.predictor(_LAYOUT, model)
+  arch = _at(archs, 23)
+  drawn = graph(arch)
+  variables = jax.jit(init)(jax.random.key(0), drawn)
+
+  @jax.jit
+  def predict(variables):
+    made = blocks(variables, drawn)
+    return deepnets_weights.fit(_LAYOUT, arch, drawn, made)
+
+  first = predict(variables)['edges']['first']
+  tensors = deepnets_exact.predict(model, variables, drawn)
+  places = deepnets_graphs.places(_LAYOUT).chains[..., 1]
+  seen = set()
+  for index, place in np.ndenumerate(places):
+    if place in tensors:
+      tensor = tensors[place]
+      part = first[index][tuple(map(slice, tensor.shape))]
+      np.testing.assert_allclose(part, tensor, rtol=1e-4, atol=1e-5)
+      seen.add(tensor.shape[0])
+  assert seen == {1, 3}
 
 
 def test_weights_that_are_not_normalised_are_the_blocks(nets):

@@ -1,88 +1,16 @@
-"""Hypernetworks against slow loops, and the tensors that they predict."""
+"""The tensors that hypernetworks predict."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from nasjax.networks import deepnets_exact, hypernetwork
 from nasjax.spaces import deepnets_graphs, deepnets_primitives
-from nasjax.spaces.deepnets_graphs import TensorGraph
+from tests.networks import tensor_graphs
 
-_SIZE, _D = 7, 8
-
-
-def _graph(seed=0):
-  """A random graph of seven vertices, the last one padding."""
-  rng = np.random.RandomState(seed)
-  adjacency = np.triu(rng.rand(_SIZE, _SIZE) < 0.4, 1).astype(np.float32)
-  adjacency[np.arange(5), np.arange(1, 6)] = 1
-  adjacency[:, -1] = 0
-  mask = np.ones(_SIZE, np.float32)
-  mask[-1] = 0
-  op = np.full(_SIZE, deepnets_primitives.INDEX['conv'])
-  op[4] = deepnets_primitives.INDEX['bn']
-  op[5] = deepnets_primitives.INDEX['bias']
-  shape = np.array([[3, 2, 3, 3]] * 4 + [[4, 1, 1, 1]] * 3)
-  shape[3] = [10, 5, 1, 1]
-  shape[5] = [10, 1, 1, 1]
-  return TensorGraph(
-    adjacency, op.astype(np.int32), mask, shape.astype(np.int32)
-  )
-
-
-def _dense(p, x):
-  return x @ p['kernel'] + p['bias']
-
-
-def _relu(x):
-  return np.maximum(x, 0)
-
-
-def _sigmoid(x):
-  return 1 / (1 + np.exp(-x))
-
-
-def _slow_gated(params, graph, h, cutoff):
-  """Sums over edges and pairs, one vertex after another."""
-  size = len(h)
-  lengths = np.where(graph.adjacency > 0, 1.0, np.inf)
-  for k in range(size):
-    lengths = np.minimum(lengths, lengths[:, k, None] + lengths[None, k])
-  message = lambda p, x: _relu(
-    _dense(p['Dense_1'], _relu(_dense(p['Dense_0'], x)))
-  )
-  h = [np.array(row) for row in h]
-  for order in (range(size), range(size - 1, -1, -1)):
-    backward = order[0] > order[-1]
-    for v in order:
-      total = np.zeros(h[0].size)
-      for u in range(size):
-        s = lengths[v, u] if backward else lengths[u, v]
-        if s == 1:
-          total += message(params['near'], h[u])
-        if cutoff > 1 and s <= cutoff:
-          total += message(params['far'], h[u]) / s
-      p = params['gate']
-      r = _sigmoid(_dense(p['ir'], total) + h[v] @ p['hr']['kernel'])
-      z = _sigmoid(_dense(p['iz'], total) + h[v] @ p['hz']['kernel'])
-      n = np.tanh(_dense(p['in'], total) + r * _dense(p['hn'], h[v]))
-      h[v] = (1 - z) * n + z * h[v]
-  return np.stack(h)
-
-
-@pytest.mark.parametrize('cutoff', [1, 2, 50])
-def test_a_gated_network_equals_a_loop_over_vertices(cutoff):
-  graph = _graph()
-  h = jax.random.normal(jax.random.key(0), (_SIZE, _D))
-  model = hypernetwork.GatedGnn(_D, cutoff)
-  variables = model.init(jax.random.key(1), graph, h)
-  actual = model.apply(variables, graph, h)
-  params = jax.tree.map(
-    lambda x: np.asarray(x, np.float64), variables['params']
-  )
-  expected = _slow_gated(params, graph, np.asarray(h, np.float64), cutoff)
-  np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+_D = 8
 
 
 def test_sizes_without_an_embedding_take_the_next_one():
@@ -107,7 +35,7 @@ def _variables(model, graph):
 
 
 def test_every_tensor_has_its_shape_and_repeats_its_block():
-  graph = _graph()
+  graph = tensor_graphs.small()
   model = hypernetwork.Hypernetwork(features=_D, channels=2, kernel=3)
   variables = _variables(model, graph)
   found = deepnets_exact.predict(model, variables, graph, False)
@@ -124,6 +52,47 @@ def test_every_tensor_has_its_shape_and_repeats_its_block():
   assert found[3].shape == (1, 1, 5, 10) and found[5].shape == (10,)
   np.testing.assert_allclose(found[3][0, 0, 4], found[3][0, 0, 0], atol=1e-6)
   assert found[4].shape == (2, 4)
+
+
+def test_smaller_kernels_are_the_centre_of_the_largest_if_so_said():
+  graph = tensor_graphs.small()
+  model = hypernetwork.Hypernetwork(
+    features=_D, channels=2, kernel=5, centred=True
+  )
+  variables = _variables(model, graph)
+  shape = np.array([[9, 9, 3, 3], [9, 9, 1, 3], [9, 9, 1, 1], [0, 0, 0, 0]])
+
+  @jax.jit
+  def kernels(variables, h):
+    run = functools.partial(model.apply, variables)
+    whole = run(h, 5, 5, method='tensors')
+    cut = [
+      run(h[i], *shape[i, 2:], method='tensors')
+      for i in range(3)  # that of the last one is empty
+    ]
+    return whole, cut, run(h, jnp.asarray(shape), 3, method='squares')
+
+  h = jax.random.normal(jax.random.key(1), (4, _D))
+  whole, cut, squares = kernels(variables, h)
+  for i, (rows, columns) in enumerate([(1, 4), (2, 3), (2, 3)]):
+    rows = slice(rows, 5 - rows)
+    columns = slice(*((1, 4) if i < 2 else (2, 3)))
+    np.testing.assert_allclose(cut[i], whole[i, rows, columns], atol=1e-6)
+    height, width = cut[i].shape[:2]
+    np.testing.assert_allclose(squares[i, :height, :width], cut[i], atol=1e-6)
+
+
+def test_the_last_layers_of_decoders_begin_small_if_so_said():
+  model = hypernetwork.Hypernetwork(
+    features=_D, channels=4, kernel=1, small_start=True
+  )
+  params = _variables(model, tensor_graphs.small())['params']
+  small = (params['blocks'], params['vector']['layers_2'])
+  for layer in (*small, params['class_weight']):
+    largest = 1 / (5 * len(layer['kernel']) ** 0.5)
+    assert 0.8 * largest < np.abs(layer['kernel']).max() <= largest
+    assert not layer['bias'].any()
+  assert params['hidden']['bias'].all()
 
 
 def test_normalised_weights_have_the_variance_that_is_said():
@@ -148,7 +117,7 @@ def test_normalised_weights_have_the_variance_that_is_said():
 
 
 def test_graphs_in_a_batch_are_independent():
-  graphs = [_graph(0), _graph(3)]
+  graphs = [tensor_graphs.small(0), tensor_graphs.small(3)]
   model = hypernetwork.Hypernetwork(features=_D, channels=2, kernel=1)
   variables = _variables(model, graphs[0])
   embed = lambda graph: model.apply(variables, graph, method='embed')
