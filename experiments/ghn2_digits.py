@@ -59,10 +59,12 @@ def splits(num_networks: int) -> dict[str, deepnets_splits.Split]:
   )
 
 
-def _write(path, **row):
+def _write(path, *rows):
+  """Append rows at once: what belongs together is there or not."""
   with path.open('a') as file:
-    file.write(json.dumps(row) + '\n')
-  print(row, flush=True)
+    file.write(''.join(json.dumps(row) + '\n' for row in rows))
+  for row in rows:
+    print(row, flush=True)
 
 
 def train(seed: int, method: Any, batches: Any) -> tuple[Any, float]:
@@ -129,18 +131,22 @@ def programs(method: str, groups: dict, test: Any) -> _Method:
   return _Method(estimator.init, update, predict, jax.jit(embed))
 
 
-def _tune_some(path, archs, params, trainer, parts):
-  """Train some networks from predicted and from random weights."""
+def _tune_some(archs, params, trainer, parts):
+  """Return rows of networks trained from predicted and from random weights."""
   first = lambda tree: jax.tree.map(lambda x: x[: _TUNED.value], tree)
   some = first(archs)
   layout, data = ghn2_digits.layout(False), (parts['train'], parts['test'])
   random = deepnets_training.he_weights(layout, jax.random.key(1), some)
   starts = {'predicted': first(params), 'random': random}
+  rows = []
   for start, params in starts.items():
     tuned = trainer(jax.random.key(0), params, some, *data, _TUNE_STEPS)
-    for steps, row in zip(_TUNE_STEPS, tuned):
-      name = f'trained from {start} weights'
-      _write(path, method=name, seed=steps, accuracies=row.tolist())
+    name = f'trained from {start} weights'
+    rows += [
+      dict(method=name, seed=steps, accuracies=row.tolist())
+      for steps, row in zip(_TUNE_STEPS, tuned)
+    ]
+  return rows
 
 
 def _property(path, archs, trainer, parts):
@@ -154,7 +160,7 @@ def _property(path, archs, trainer, parts):
     row[split] = found.tolist()
   count = jax.jit(jax.vmap(functools.partial(deepnets.num_params, layout)))
   row['params'] = count(archs['test']).tolist()
-  _write(path, **row)
+  _write(path, row)
   return row
 
 
@@ -187,6 +193,10 @@ def main(argv: Sequence[str]) -> None:
   }
   truth = done.get((hypernetwork_tables.PROPERTY, 0))
   truth = truth or _property(path, known, trainer, parts)
+  if len(truth['valid']) != _KNOWN.value:
+    raise app.UsageError(
+      f'{path} knows {len(truth["valid"])} networks, --known={_KNOWN.value}.'
+    )
   methods = {
     name: programs(name, groups, parts['test']) for name in ghn2_digits.METHODS
   }
@@ -196,18 +206,19 @@ def main(argv: Sequence[str]) -> None:
         continue
       print(f'{name}, seed {seed}', flush=True)
       weights, seconds = train(seed, method, parts['train'])
+      rows = []
       for group, (_, archs, score) in groups.items():
         params = method.predict[group](weights, archs)
         found = score(params, archs, parts['test']).tolist()
         row = dict(method=name, seed=seed, split=group, accuracies=found)
-        _write(path, **row, update_seconds=seconds)
+        rows.append(row | dict(update_seconds=seconds))
         if (name, seed, group) == ('ghn2', 0, 'test'):
-          _tune_some(path, archs, params, trainer, parts)
+          rows += _tune_some(archs, params, trainer, parts)
       embedded = [method.embed(weights, known[s]) for s in ('valid', 'test')]
       percent = 100 * np.array(truth['valid'])
       found = properties.predict(embedded[0], percent, embedded[1]) / 100
       row = dict(method=name, seed=seed, split=hypernetwork_tables.EMBEDDED)
-      _write(path, **row, accuracies=found.tolist())
+      _write(path, *rows, row | dict(accuracies=found.tolist()))
   rows = [json.loads(line) for line in path.read_text().splitlines()]
   print(hypernetwork_tables.splits(rows, ghn2_digits.METHODS, _SPLITS), '\n')
   print(hypernetwork_tables.training(rows), '\n')
