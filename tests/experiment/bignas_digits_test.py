@@ -1,29 +1,34 @@
 """The study of BigNAS in its smallest form."""
 
-from absl import flags
-from absl.testing import flagsaver
+import pathlib
+import subprocess
+import sys
+
 import pytest
 
-from experiments import bignas_digits
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _study(folder, num_seeds):
+  """Return the names of its runs and the tables that it prints."""
+  # A process of its own: each script defines its flags.
+  subprocess.run(
+    [
+      *(sys.executable, '-m', 'experiments.bignas_digits'),
+      *(f'--workdir={folder / "runs"}', f'--output={folder / "output"}'),
+      *('--options=quick', f'--seeds={num_seeds}'),
+      *('--num_children=3', '--variants=no_sandwich'),
+    ],
+    cwd=_ROOT,
+    check=True,
+  )
+  runs = {path.name for path in (folder / 'runs').iterdir()}
+  return runs, (folder / 'output' / 'ladder.txt').read_text()
 
 
 @pytest.mark.slow
 def test_a_study_goes_on_in_its_folder(tmp_path):
-  flags.FLAGS.mark_as_parsed()
-  texts = []
-  for num_seeds in (1, 2, 2):
-    with flagsaver.flagsaver(
-      workdir=str(tmp_path / 'runs'),
-      output=str(tmp_path / 'output'),
-      options='quick',
-      seeds=num_seeds,
-      num_children=3,
-      variants=['no_sandwich'],
-    ):
-      bignas_digits.main([''])
-    texts.append((tmp_path / 'output' / 'ladder.txt').read_text())
-  runs = {path.name for path in (tmp_path / 'runs').iterdir()}
-  assert runs == {
-    f'{name}_{seed}' for name in ('bignas', 'no_sandwich') for seed in (0, 1)
-  }
-  assert texts[0] != texts[1] == texts[2]
+  assert _study(tmp_path, 1)[0] == {'bignas_0', 'no_sandwich_0'}
+  runs, text = _study(tmp_path, 2)
+  assert runs == {'bignas_0', 'no_sandwich_0', 'bignas_1', 'no_sandwich_1'}
+  assert _study(tmp_path, 2) == (runs, text)
