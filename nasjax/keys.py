@@ -89,6 +89,9 @@ _IMPLEMENTATION = extend.define_prng_impl(
 def unrolled(key: Key) -> Key:
   """Return keys that give the same numbers, bit for bit, in unrolled code.
 
+  The same as with `jax_threefry_partitionable`, jax's default, for draws of
+  fewer than 2**32 words.
+
   Args:
     key: keys of jax's default implementation, threefry2x32, any shape.
 

@@ -140,7 +140,7 @@ def _keys(job, name):
   seeds = jnp.arange(own['num_seeds'])
   keys = jax.vmap(jax.random.fold_in, (None, 0))(key, seeds)
   if own['seed_batch_size']:
-    # Side by side they draw few words a step; one after another, for a model.
+    # Seeds in one vmap draw few words a step; others train models.
     keys = keys_lib.unrolled(keys)
   return keys, own['chunk_size'] or own['num_seeds']
 
