@@ -14,6 +14,7 @@ the end.
 
 from collections.abc import Sequence
 import functools
+import itertools
 import json
 import pathlib
 import time
@@ -30,6 +31,7 @@ from nasjax.experiment import (
   build,
   deepnets_training,
   hypernetwork_tables,
+  launch,
   properties,
 )
 from nasjax.spaces import deepnets, deepnets_splits
@@ -47,6 +49,7 @@ flags.mark_flags_as_required(['workdir'])
 
 _TEST_BATCH = 64
 _SPLITS = ('test', 'wide', 'deep', 'norm_free')
+_KNOWN_SPLITS = ('valid', 'test')  # whose accuracies predict, are predicted
 _TUNE_STEPS, _TUNE_RATE = (0, 10, 30, 100), 1e-3
 
 
@@ -57,6 +60,12 @@ def splits(num_networks: int) -> dict[str, deepnets_splits.Split]:
     (10**6, num_networks, num_networks),
     deepnets_splits.Extremes(2, (5, 6), (2,), num_networks, None),
   )
+
+
+def _read(path):
+  """Return the rows of a file that need not exist."""
+  lines = path.read_text().splitlines() if path.exists() else []
+  return [json.loads(line) for line in lines]
 
 
 def _write(path, *rows):
@@ -92,6 +101,43 @@ def train(seed: int, method: Any, batches: Any) -> tuple[Any, float]:
   return state.weights, seconds
 
 
+class _Group(NamedTuple):
+  """Networks of a split that are tested with predicted weights."""
+
+  layout: Any
+  archs: Any
+  score: Any
+
+
+class _Study(NamedTuple):
+  """The networks of the study, and their images."""
+
+  groups: dict[str, _Group]  # by split
+  known: dict[str, Any]  # networks by split, whose accuracies are known
+  trainer: Any
+  batches: Any
+  test: Any
+
+
+def prepare() -> _Study:
+  """Return the study that the flags ask for."""
+  digits = arrays.digits()
+  groups = {}
+  for name in _SPLITS:
+    split = splits(_NUM.value)[name]
+    score = deepnets_training.scorer(split.layout)
+    archs = deepnets_splits.networks(split)
+    groups[name] = _Group(split.layout, archs, score)
+  known = splits(_KNOWN.value)
+  return _Study(
+    groups,
+    {name: deepnets_splits.networks(known[name]) for name in _KNOWN_SPLITS},
+    deepnets_training.trainer(ghn2_digits.layout(False), _TUNE_RATE),
+    streams.batches(digits['train'], _BATCH.value),
+    streams.evaluation_batches(digits['test'], _TEST_BATCH),
+  )
+
+
 class _Method(NamedTuple):
   """The programs of a method."""
 
@@ -101,7 +147,7 @@ class _Method(NamedTuple):
   embed: Any
 
 
-def programs(method: str, groups: dict, test: Any) -> _Method:
+def programs(method: str, study: _Study) -> _Method:
   """Return the programs of a method of `ghn2_digits.METHODS`."""
   settings = build.build_values(ghn2_digits.training(method, False))
   optimizer = settings.pop('optimizer')
@@ -112,118 +158,135 @@ def programs(method: str, groups: dict, test: Any) -> _Method:
     layout,
     model,
     optimizer(_STEPS.value),
-    test,
+    study.test,
     **settings,
   )
-  predict = {
-    name: jax.jit(
-      functools.partial(
-        hypernetwork.predict,
-        split.layout,
-        model,
-        normalise=settings['normalise'],
-      )
-    )
-    for name, (split, _, _) in groups.items()
-  }
-  embed = functools.partial(hypernetwork.embed, layout, model)
-  update = jax.jit(estimator.update)
-  return _Method(estimator.init, update, predict, jax.jit(embed))
+
+  def predict(layout):
+    normalise = settings['normalise']
+    predict = functools.partial(hypernetwork.predict, normalise=normalise)
+    return jax.jit(functools.partial(predict, layout, model))
+
+  return _Method(
+    estimator.init,
+    jax.jit(estimator.update),
+    {name: predict(group.layout) for name, group in study.groups.items()},
+    jax.jit(functools.partial(hypernetwork.embed, layout, model)),
+  )
 
 
-def _tune_some(archs, params, trainer, parts):
-  """Return rows of networks trained from predicted and from random weights."""
+def tune(study: _Study, params: Any) -> list[dict[str, Any]]:
+  """Return rows of networks trained from predicted and from random weights.
+
+  Args:
+    study: has the networks, the first of 'test'.
+    params: what is predicted for all of 'test'.
+  """
   first = lambda tree: jax.tree.map(lambda x: x[: _TUNED.value], tree)
+  layout, archs, _ = study.groups['test']
   some = first(archs)
-  layout, data = ghn2_digits.layout(False), (parts['train'], parts['test'])
   random = deepnets_training.he_weights(layout, jax.random.key(1), some)
-  starts = {'predicted': first(params), 'random': random}
   rows = []
-  for start, params in starts.items():
-    tuned = trainer(jax.random.key(0), params, some, *data, _TUNE_STEPS)
+  for start, weights in {'predicted': first(params), 'random': random}.items():
+    found = study.trainer(
+      jax.random.key(0), weights, some, study.batches, study.test, _TUNE_STEPS
+    )
     name = f'trained from {start} weights'
     rows += [
       dict(method=name, seed=steps, accuracies=row.tolist())
-      for steps, row in zip(_TUNE_STEPS, tuned)
+      for steps, row in zip(_TUNE_STEPS, found)
     ]
   return rows
 
 
-def _property(path, archs, trainer, parts):
+def accuracies(study: _Study) -> dict[str, Any]:
   """Return the row of what is to be predicted: accuracies, and the sizes."""
-  layout, data = ghn2_digits.layout(False), (parts['train'], parts['test'])
+  layout, steps = ghn2_digits.layout(False), _TUNE_STEPS[-1:]
   row = dict(method=hypernetwork_tables.PROPERTY, seed=0)
-  for split, some in archs.items():
-    start = deepnets_training.he_weights(layout, jax.random.key(1), some)
-    last = _TUNE_STEPS[-1:]
-    (found,) = trainer(jax.random.key(0), start, some, *data, last)
+  for split, archs in study.known.items():
+    start = deepnets_training.he_weights(layout, jax.random.key(1), archs)
+    (found,) = study.trainer(
+      jax.random.key(0), start, archs, study.batches, study.test, steps
+    )
     row[split] = found.tolist()
   count = jax.jit(jax.vmap(functools.partial(deepnets.num_params, layout)))
-  row['params'] = count(archs['test']).tolist()
-  _write(path, row)
-  return row
+  return row | dict(params=count(study.known['test']).tolist())
 
 
-def main(argv: Sequence[str]) -> None:
-  del argv
-  path = pathlib.Path(_WORKDIR.value) / 'results.jsonl'
-  path.parent.mkdir(parents=True, exist_ok=True)
-  lines = path.read_text().splitlines() if path.exists() else []
-  rows = [json.loads(line) for line in lines]
+def measure(
+  study: _Study, name: str, seed: int, method: _Method, truth: dict[str, Any]
+) -> list[dict[str, Any]]:
+  """Train a hypernetwork and return the rows of all that it is asked for.
+
+  Args:
+    study: networks and images.
+    name: of the method.
+    seed: of the hypernetwork.
+    method: its programs.
+    truth: from `accuracies`.
+  """
+  print(f'{name}, seed {seed}', flush=True)
+  weights, seconds = train(seed, method, study.batches)
+  rows, common = [], dict(method=name, seed=seed)
+  for split, (_, archs, score) in study.groups.items():
+    params = method.predict[split](weights, archs)
+    found = score(params, archs, study.test).tolist()
+    row = common | dict(split=split, accuracies=found, update_seconds=seconds)
+    rows.append(row)
+    if (name, seed, split) == ('ghn2', 0, 'test'):
+      rows += tune(study, params)
+  seen, unseen = (
+    method.embed(weights, study.known[split]) for split in _KNOWN_SPLITS
+  )
+  percent = 100 * np.array(truth[_KNOWN_SPLITS[0]])
+  found = (properties.predict(seen, percent, unseen) / 100).tolist()
+  split = hypernetwork_tables.EMBEDDED
+  return [*rows, common | dict(split=split, accuracies=found)]
+
+
+def run(path: pathlib.Path) -> None:
+  """Do what the file does not have, and print all.
+
+  Args:
+    path: of the results.
+
+  Raises:
+    ValueError: if it knows the accuracies of another number of networks.
+  """
+  study, rows = prepare(), _read(path)
   done = {(row['method'], row['seed']): row for row in rows}
-  digits = arrays.digits()
-  parts = {
-    'train': streams.batches(digits['train'], _BATCH.value),
-    'test': streams.evaluation_batches(digits['test'], _TEST_BATCH),
-  }
-  layout = ghn2_digits.layout(False)
-  groups = {
-    name: (
-      split,
-      deepnets_splits.networks(split),
-      deepnets_training.scorer(split.layout),
-    )
-    for name, split in splits(_NUM.value).items()
-    if name in _SPLITS
-  }
-  trainer = deepnets_training.trainer(layout, _TUNE_RATE)
-  known = {
-    name: deepnets_splits.networks(splits(_KNOWN.value)[name])
-    for name in ('valid', 'test')
-  }
   truth = done.get((hypernetwork_tables.PROPERTY, 0))
-  truth = truth or _property(path, known, trainer, parts)
-  if len(truth['valid']) != _KNOWN.value:
-    raise app.UsageError(
-      f'{path} knows {len(truth["valid"])} networks, --known={_KNOWN.value}.'
+  if truth is None:
+    truth = accuracies(study)
+    _write(path, truth)
+  if (num_known := len(truth[_KNOWN_SPLITS[0]])) != _KNOWN.value:
+    raise ValueError(
+      f'{path} knows {num_known} networks, --known={_KNOWN.value}.'
     )
-  methods = {
-    name: programs(name, groups, parts['test']) for name in ghn2_digits.METHODS
-  }
-  for seed in range(_SEEDS.value):
-    for name, method in methods.items():
-      if (name, seed) in done:
-        continue
-      print(f'{name}, seed {seed}', flush=True)
-      weights, seconds = train(seed, method, parts['train'])
-      rows = []
-      for group, (_, archs, score) in groups.items():
-        params = method.predict[group](weights, archs)
-        found = score(params, archs, parts['test']).tolist()
-        row = dict(method=name, seed=seed, split=group, accuracies=found)
-        rows.append(row | dict(update_seconds=seconds))
-        if (name, seed, group) == ('ghn2', 0, 'test'):
-          rows += _tune_some(archs, params, trainer, parts)
-      embedded = [method.embed(weights, known[s]) for s in ('valid', 'test')]
-      percent = 100 * np.array(truth['valid'])
-      found = properties.predict(embedded[0], percent, embedded[1]) / 100
-      row = dict(method=name, seed=seed, split=hypernetwork_tables.EMBEDDED)
-      _write(path, *rows, row | dict(accuracies=found.tolist()))
-  rows = [json.loads(line) for line in path.read_text().splitlines()]
+  methods = {name: programs(name, study) for name in ghn2_digits.METHODS}
+  for seed, name in itertools.product(range(_SEEDS.value), methods):
+    if (name, seed) not in done:
+      _write(path, *measure(study, name, seed, methods[name], truth))
+  rows = _read(path)
   print(hypernetwork_tables.splits(rows, ghn2_digits.METHODS, _SPLITS), '\n')
   print(hypernetwork_tables.training(rows), '\n')
   print(hypernetwork_tables.properties(rows, ghn2_digits.METHODS))
 
 
+def main(argv: Sequence[str]) -> None:
+  """Run the study.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  with launch.clear_errors():
+    launch.set_up_jax()
+    path = pathlib.Path(_WORKDIR.value) / 'results.jsonl'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run(path)
+
+
 if __name__ == '__main__':
-  app.run(main)
+  app.run(main, flags_parser=launch.parse_flags)

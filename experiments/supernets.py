@@ -8,10 +8,12 @@ NAS-Bench-201, in the table under `$NASJAX_DATA_DIR`, against its accuracies, in
 all and by the operation of the first edge, which splits their space. With one:
 the same for the runs in a folder of `configs/score_supernets.py`: mean and
 standard deviation, and the differences of paired runs with a 95 % interval of
-t, beside the number of weights.
+t, beside the number of weights. Then, for each kind, the mean accuracy of all
+cells by run, and how runs agree: mean tau of their pairs.
 """
 
 from collections.abc import Sequence
+import itertools
 import pathlib
 
 from absl import app, flags
@@ -118,8 +120,37 @@ def ours(workdir: pathlib.Path) -> list[tuple]:
   return rows
 
 
+def agreement(workdir: pathlib.Path) -> list[tuple]:
+  """Return how high the scores of a folder are, and how its runs agree.
+
+  Args:
+    workdir: of `experiments.score`.
+
+  Returns:
+    A row a kind: its name; smallest and largest mean score of a run; mean tau
+    of all pairs of runs.
+
+  Raises:
+    ValueError: as `ours`.
+  """
+  _, scores = _read(workdir)
+  rows = []
+  for kind, runs in scores.items():
+    means = np.mean(runs, axis=1)
+    pairs = itertools.combinations(runs, 2)
+    taus = [correlation.measure(a, b)['tau'] for a, b in pairs]
+    rows.append((kind, *map(float, (means.min(), means.max(), np.mean(taus)))))
+  return rows
+
+
+def _print(header, rows):
+  for row in (header, *rows):
+    cells = [f'{x:.3f}' if isinstance(x, float) else str(x) for x in row]
+    print('  '.join(cell.ljust(13) for cell in cells).rstrip())
+
+
 def main(argv: Sequence[str]) -> None:
-  """Print the table.
+  """Print the tables.
 
   Args:
     argv: what is left of the command line: nothing but its name.
@@ -129,14 +160,15 @@ def main(argv: Sequence[str]) -> None:
   with experiment.launch.clear_errors():
     if _WORKDIR.value is None:
       header = ('cells', 'number', 'one-shot tau', 'rho', 'few-shot tau', 'rho')
-      rows = published(tabular.load_nasbench201())
-    else:
-      header = ('cells', 'number', 'weights tau')
-      header += ('one-shot tau', '+-', 'few-shot tau', '+-', 'difference', '+-')
-      rows = ours(pathlib.Path(_WORKDIR.value))
-  for row in (header, *rows):
-    cells = [f'{x:.3f}' if isinstance(x, float) else str(x) for x in row]
-    print('  '.join(cell.ljust(13) for cell in cells).rstrip())
+      _print(header, published(tabular.load_nasbench201()))
+      return
+    workdir = pathlib.Path(_WORKDIR.value)
+    header = ('cells', 'number', 'weights tau')
+    header += ('one-shot tau', '+-', 'few-shot tau', '+-', 'difference', '+-')
+    _print(header, ours(workdir))
+    print()
+    header = ('runs of', 'lowest mean', 'highest mean', 'tau of pairs')
+    _print(header, agreement(workdir))
 
 
 if __name__ == '__main__':

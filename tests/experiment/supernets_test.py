@@ -73,6 +73,16 @@ def test_runs_are_put_together_and_compared_in_pairs(tmp_path):
     np.testing.assert_allclose(rows[name], [*expected, gap.mean(), half], 1e-5)
 
 
+def test_agreement_is_that_of_all_pairs_of_runs(tmp_path):
+  columns = _scores(tmp_path)
+  for kind, *numbers in supernets.agreement(tmp_path):
+    a, b, c = (columns[f'{kind}_{r}_score'] for r in range(3))
+    taus = [stats.kendalltau(*p).statistic for p in ((a, b), (b, c), (a, c))]
+    means = sorted(x.mean() for x in (a, b, c))
+    expected = (means[0], means[-1], np.mean(taus))
+    np.testing.assert_allclose(numbers, expected, 1e-5)
+
+
 def test_a_folder_without_scores_or_repetition_is_a_value_error(tmp_path):
   with pytest.raises(ValueError, match=r'no scores\.npz'):
     supernets.ours(tmp_path)
