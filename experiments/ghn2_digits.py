@@ -97,6 +97,7 @@ def train(seed: int, method: Any, batches: Any) -> tuple[Any, float]:
       start = time.perf_counter()
     if t % 100 == 99:
       print(f'{t + 1} updates, loss {metrics["train_loss"]:.3f}', flush=True)
+  jax.block_until_ready(state)
   seconds = (time.perf_counter() - start) / max(num_steps - 1, 1)
   return state.weights, seconds
 

@@ -1,0 +1,137 @@
+r"""What is lost where the mixtures of a search become an architecture?
+
+  python -m experiments.discretisation --runs=runs/prime_darts,runs/prime
+
+Reads finished searches by mixtures of operations in the cells of DARTS
+(`nasjax.searches.bilevel`), such as those of `configs/darts_prime_digits.py`.
+For the seeds of each it prints, as means and standard deviations: how far
+mixtures are from the architecture that is derived from them, |a - z| of
+DARTS-PRIME; the accuracy of the supernet on all validation images, with the
+mixtures and with nothing but the derived architecture, its weights as they are;
+and, of the derived networks trained from scratch, weights and test accuracy,
+beside the random ones.
+"""
+
+from collections.abc import Sequence
+import csv
+import pathlib
+from typing import Any
+
+from absl import app, flags
+import jax
+import numpy as np
+
+from nasjax import experiment
+from nasjax.data import streams
+from nasjax.experiment import checkpoint, metrics, mixtures, phases, results
+from nasjax.networks import loss as losses
+from nasjax.searches import penalties
+from nasjax.spaces import darts_cell
+
+_RUNS = flags.DEFINE_list('runs', None, 'Folders of finished searches.')
+flags.mark_flags_as_required(['runs'])
+
+_HEADER = (
+  *('', 'seeds', 'gap', 'mixture, %', 'derived, %', 'drop'),
+  *('weights', 'trained, %', 'minus random'),
+)
+
+
+def final_state(job: phases.Job) -> Any:
+  """Return the state at the end of a search, of all seeds.
+
+  Args:
+    job: of a finished run.
+  """
+  template = jax.eval_shape(phases.method(job).init, jax.random.key(0))
+  folder = job.workdir / 'search' / 'checkpoints'
+  with checkpoint.manager(folder) as checkpoints:
+    return checkpoint.restore(checkpoints, template)[1]
+
+
+def losses_of_decision(job: phases.Job, state: Any) -> dict[str, np.ndarray]:
+  """Return what becoming an architecture costs a supernet.
+
+  Args:
+    job: of the run.
+    state: of several seeds.
+
+  Returns:
+    By name, a number a seed: 'gap', and in percent the accuracies 'mixture' and
+    'derived', on all validation images as one batch.
+  """
+  valid = job.parts['data']['valid']
+  whole = streams.evaluation_batches(valid, len(valid.labels))
+  batch = jax.tree.map(lambda x: x[0], whole)
+  loss = losses.classification_loss(job.parts['network'])
+
+  def measure(state):
+    mixture = mixtures.weights(state)
+    derived = penalties.derived_matrix(mixture, darts_cell.derive)
+
+    def accuracy(arch):
+      found = loss(state.weights, arch, jax.random.key(0), batch)[1]
+      return 100 * found['accuracy']
+
+    gap = jax.tree.map(lambda a, z: a - z, mixture, derived)
+    return {
+      'gap': penalties.length(gap),
+      'mixture': accuracy(mixture),
+      'derived': accuracy(derived),
+    }
+
+  return jax.device_get(jax.jit(jax.vmap(measure))(state))
+
+
+def _of_networks(path):
+  """Weights and accuracies in percent, by the name of a group."""
+  groups = {}
+  with path.open() as file:
+    for row in csv.DictReader(file):
+      numbers = float(row['params']), 100 * float(row['test_accuracy'])
+      groups.setdefault(row['name'], []).append(numbers)
+  return {name: np.array(rows).T for name, rows in groups.items()}
+
+
+def line(workdir: pathlib.Path) -> list[str]:
+  """Return a line of the table.
+
+  Args:
+    workdir: of a finished run of several seeds.
+  """
+  config = metrics.read_json(workdir / 'config.json')
+  job = experiment.prepare(config, workdir)
+  of = losses_of_decision(job, final_state(job))
+  of['drop'] = of['mixture'] - of['derived']
+  networks = _of_networks(workdir / 'results.csv')
+  weights, trained = networks['found']
+
+  def show(values, digits):
+    mean, std = metrics.mean_and_std(values, ddof=1)
+    return f'{mean:,.{digits}f} ± {std:,.{digits}f}'
+
+  found = results.difference(trained, networks['random'][1])
+  return [
+    *(workdir.name, str(len(trained)), show(of['gap'], 2)),
+    *(show(of[name], 1) for name in ('mixture', 'derived', 'drop')),
+    *(show(weights, 0), show(trained, 2)),
+    '{difference:+.2f} ({low:+.2f} to {high:+.2f})'.format(**found),
+  ]
+
+
+def main(argv: Sequence[str]) -> None:
+  """Print the table.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  with experiment.launch.clear_errors():
+    experiment.launch.set_up_jax()
+    lines = [line(pathlib.Path(workdir)) for workdir in _RUNS.value]
+    print(results.grid(_HEADER, lines))
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=experiment.launch.parse_flags)
