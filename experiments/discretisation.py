@@ -1,6 +1,7 @@
 r"""What is lost where the mixtures of a search become an architecture?
 
-  python -m experiments.discretisation --runs=runs/prime_darts,runs/prime
+  python -m experiments.discretisation --runs=runs/prime_darts,runs/prime \
+      --output=runs/mixtures.png
 
 Reads finished searches by mixtures of operations in the cells of DARTS
 (`nasjax.searches.bilevel`), such as those of `configs/darts_prime_digits.py`.
@@ -9,7 +10,8 @@ mixtures are from the architecture that is derived from them, |a - z| of
 DARTS-PRIME; the accuracy of the supernet on all validation images, with the
 mixtures and with nothing but the derived architecture, its weights as they are;
 and, of the derived networks trained from scratch, weights and test accuracy,
-beside the random ones.
+beside the random ones. Drawn are the mixtures of the first seed, of the normal
+cell, with a mark where the architecture has an operation.
 """
 
 from collections.abc import Sequence
@@ -23,12 +25,20 @@ import numpy as np
 
 from nasjax import experiment
 from nasjax.data import streams
-from nasjax.experiment import checkpoint, metrics, mixtures, phases, results
+from nasjax.experiment import (
+  checkpoint,
+  metrics,
+  mixtures,
+  phases,
+  plots,
+  results,
+)
 from nasjax.networks import loss as losses
 from nasjax.searches import penalties
 from nasjax.spaces import darts_cell
 
 _RUNS = flags.DEFINE_list('runs', None, 'Folders of finished searches.')
+_OUTPUT = flags.DEFINE_string('output', None, 'File of the figure, or none.')
 flags.mark_flags_as_required(['runs'])
 
 _HEADER = (
@@ -49,7 +59,7 @@ def final_state(job: phases.Job) -> Any:
     return checkpoint.restore(checkpoints, template)[1]
 
 
-def losses_of_decision(job: phases.Job, state: Any) -> dict[str, np.ndarray]:
+def losses_of_decision(job: phases.Job, state: Any) -> dict[str, Any]:
   """Return what becoming an architecture costs a supernet.
 
   Args:
@@ -58,7 +68,8 @@ def losses_of_decision(job: phases.Job, state: Any) -> dict[str, np.ndarray]:
 
   Returns:
     By name, a number a seed: 'gap', and in percent the accuracies 'mixture' and
-    'derived', on all validation images as one batch.
+    'derived', on all validation images as one batch; and the mixtures
+    themselves, 'weights', with their 0/1 matrices, 'matrices'.
   """
   valid = job.parts['data']['valid']
   whole = streams.evaluation_batches(valid, len(valid.labels))
@@ -78,6 +89,8 @@ def losses_of_decision(job: phases.Job, state: Any) -> dict[str, np.ndarray]:
       'gap': penalties.length(gap),
       'mixture': accuracy(mixture),
       'derived': accuracy(derived),
+      'weights': mixture,
+      'matrices': derived,
     }
 
   return jax.device_get(jax.jit(jax.vmap(measure))(state))
@@ -93,16 +106,25 @@ def _of_networks(path):
   return {name: np.array(rows).T for name, rows in groups.items()}
 
 
-def line(workdir: pathlib.Path) -> list[str]:
-  """Return a line of the table.
+def read(workdir: pathlib.Path) -> dict[str, Any]:
+  """Return what `losses_of_decision` says of a finished run of several seeds.
 
   Args:
-    workdir: of a finished run of several seeds.
+    workdir: of the run.
   """
   config = metrics.read_json(workdir / 'config.json')
   job = experiment.prepare(config, workdir)
-  of = losses_of_decision(job, final_state(job))
-  of['drop'] = of['mixture'] - of['derived']
+  return losses_of_decision(job, final_state(job))
+
+
+def line(workdir: pathlib.Path, of: dict[str, Any]) -> list[str]:
+  """Return a line of the table.
+
+  Args:
+    workdir: of the run.
+    of: from `read`.
+  """
+  drop = of['mixture'] - of['derived']
   networks = _of_networks(workdir / 'results.csv')
   weights, trained = networks['found']
 
@@ -113,14 +135,36 @@ def line(workdir: pathlib.Path) -> list[str]:
   found = results.difference(trained, networks['random'][1])
   return [
     *(workdir.name, str(len(trained)), show(of['gap'], 2)),
-    *(show(of[name], 1) for name in ('mixture', 'derived', 'drop')),
+    *(show(values, 1) for values in (of['mixture'], of['derived'], drop)),
     *(show(weights, 0), show(trained, 2)),
     '{difference:+.2f} ({low:+.2f} to {high:+.2f})'.format(**found),
   ]
 
 
+def draw(found: dict[str, dict[str, Any]]) -> Any:
+  """Draw normal cells of the first seeds: edges below each other, by operation.
+
+  Args:
+    found: from `read`, by the name of the run.
+  """
+  from matplotlib import figure
+
+  drawing = figure.Figure(figsize=(1.9 * len(found), 3.6), layout='constrained')
+  all_axes = drawing.subplots(1, len(found), sharey=True, squeeze=False)[0]
+  for axes, (name, of) in zip(all_axes, found.items()):
+    mixture, matrix = (of[key]['normal'][0] for key in ('weights', 'matrices'))
+    axes.imshow(mixture, cmap='viridis', vmin=0, aspect='auto')
+    edges, operations = np.nonzero(matrix)
+    axes.plot(operations, edges, 'r.', markersize=5)
+    axes.set_title(name.replace('+', '+\n'), fontsize=8)
+    axes.set_xlabel(f'operation, up to {mixture.max():.2f}', fontsize=8)
+    axes.tick_params(labelsize=7)
+  all_axes[0].set_ylabel('edge', fontsize=8)
+  return drawing
+
+
 def main(argv: Sequence[str]) -> None:
-  """Print the table.
+  """Print the table, draw the figure.
 
   Args:
     argv: what is left of the command line: nothing but its name.
@@ -129,8 +173,12 @@ def main(argv: Sequence[str]) -> None:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   with experiment.launch.clear_errors():
     experiment.launch.set_up_jax()
-    lines = [line(pathlib.Path(workdir)) for workdir in _RUNS.value]
-    print(results.grid(_HEADER, lines))
+    workdirs = [pathlib.Path(workdir) for workdir in _RUNS.value]
+    found = {workdir: read(workdir) for workdir in workdirs}
+    print(results.grid(_HEADER, [line(*item) for item in found.items()]))
+    if _OUTPUT.value is not None:
+      drawing = draw({path.name: of for path, of in found.items()})
+      pathlib.Path(_OUTPUT.value).write_bytes(plots.png(drawing))
 
 
 if __name__ == '__main__':
