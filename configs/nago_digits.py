@@ -3,10 +3,10 @@ r"""NAGO on handwritten digits: which generator of networks is the best.
 B. Ru, P. Esperanca and F. Carlucci, NAGO, 2020, scaled down from CIFAR-10 with
 up to 1,000 operations and four million weights: graphs of up to five nodes at
 every level, of which cells may have a single one, and 4, 8 and 16 channels. A
-full training has 60 steps of 32 images (120 epochs in the paper). All
-strategies may train as many steps as 24 full trainings need; what they find is
-trained longer, three networks drawn from each, beside random generators. The
-paper's numbers are for other data: none is expected here.
+full training has 40 steps of 32 images (120 epochs in the paper). All
+strategies may train as many steps as 16 full trainings need; what they find is
+trained twice as long, two networks drawn from each, beside random generators.
+The paper's numbers are for other data: none is expected here.
 
   python -m experiments.search --config=configs/nago_digits.py \
       --workdir=runs/nago
