@@ -20,7 +20,7 @@ Options come after a colon, separated by commas:
   method  ghn2 (default); ghn1: without virtual edges, normalisation of
           predicted weights and of embeddings, a network a step; mlp: GHN-2 that
           sees no edges; ghn3: three layers of a graph transformer, 32 features
-          (GHN-3-T: 64), trained by AdamW
+          (GHN-3-T: 64), trained by AdamW with a penalty on predicted norms
   steps   of the hypernetwork (default 2,000)
 """
 
@@ -70,12 +70,13 @@ def model(method: str, quick: bool) -> dict[str, Any]:
 
 def training(method: str, quick: bool) -> dict[str, Any]:
   """Return how a hypernetwork is trained."""
-  first = method == 'ghn1'
-  optimizer = 'adamw' if method == 'ghn3' else 'adam'
+  first, third = method == 'ghn1', method == 'ghn3'
+  optimizer = 'adamw' if third else 'adam'
   return dict(
     optimizer=dict(function=f'estimators.hypernetwork.{optimizer}'),
     meta_batch=1 if first else 2 if quick else _META_BATCH,
     normalise=not first,
+    norm_penalty=3e-5 if third else 0.0,
   )
 
 

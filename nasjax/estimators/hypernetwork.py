@@ -165,6 +165,7 @@ def hypernetwork(
   valid: Batch,
   meta_batch: int = 8,
   normalise: bool = True,
+  norm_penalty: float = 0.0,
 ) -> Estimator:
   """Return the estimator whose weights are those of a hypernetwork.
 
@@ -177,6 +178,8 @@ def hypernetwork(
       norm uses the statistics of each.
     meta_batch: networks of an update.
     normalise: whether predicted weights are normalised (GHN-2) or not.
+    norm_penalty: weight of the norms of predicted tensors, whose sum is added
+      to the loss of each network (GHN-3: 3e-5).
 
   Returns:
     The estimator. Its batches are `dict(image, label)`.
@@ -205,7 +208,11 @@ def hypernetwork(
         (params, archs),
         shared=(batch,),
       )
-      return jnp.mean(losses), jnp.mean(accuracies)
+      objective = jnp.mean(losses)
+      if norm_penalty:
+        norms = jax.vmap(deepnets_weights.sum_of_norms)(params)
+        objective += norm_penalty * jnp.mean(norms)
+      return objective, jnp.mean(accuracies)
 
     differentiate = jax.value_and_grad(loss, has_aux=True)
     (value, accuracy), gradient = differentiate(state.weights)

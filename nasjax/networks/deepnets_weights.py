@@ -16,16 +16,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from nasjax.networks import hypernetwork
 from nasjax.spaces import deepnets_graphs
 from nasjax.spaces import deepnets_layouts as layouts
+from nasjax.spaces import deepnets_primitives as primitives
 from nasjax.spaces.deepnets_graphs import TensorGraph
 from nasjax.types import Arch, Key, Params
 
 Layout = layouts.Layout
 _KERNEL = 3  # rows and columns of all kernels in cells
 _VECTORS = ('stem_norm', 'input_norm', 'squeeze', 'norm', 'last_norm', 'bias')
+_POINTS = ('point', 'last_point')
+_OF_STATES = ('inputs', 'weight')  # [N, C, outputs], C channels of N nodes
 
 
 class Blocks(NamedTuple):
@@ -192,8 +196,10 @@ def fit(
 
   def vectors(x, ids):
     x = hypernetwork.normalise_vectors(wide(x)) if normalise else wide(x)
-    inside = _inside(most, graph.shape[ids][..., 0])
-    return x * inside[..., None, :]
+    inside = _inside(most, graph.shape[ids][..., 0])[..., None, :]
+    has_scale = graph.op[ids] != primitives.INDEX['bias']
+    has = jnp.stack([has_scale, jnp.ones_like(has_scale)], axis=-1)
+    return x * inside * has[..., None]
 
   chain = lambda place: at.chains[..., place]
   outputs = _inside(most, graph.shape[at.inputs[..., 1]][..., 0])
@@ -217,6 +223,27 @@ def fit(
     'weight': scaled(weight, at.head[-2]),
     'bias': bias,
   }
+
+
+def sum_of_norms(params: Params) -> jax.Array:
+  """Return the sum of the Euclidean norms of all tensors of a network.
+
+  Args:
+    params: from `fit`.
+
+  Returns:
+    `f32[]`, whose gradient at tensors of zeros is zero, not NaN.
+  """
+
+  def of_leaf(path, leaf):
+    name = path[-1].key
+    axes = {**dict.fromkeys(_VECTORS, 1), **dict.fromkeys(_POINTS, 2)}
+    num_axes = (axes | dict.fromkeys(_OF_STATES, 3)).get(name, 4)
+    rows = leaf.reshape(-1, np.prod(leaf.shape[leaf.ndim - num_axes :]))
+    return jnp.sum(optax.safe_norm(rows, 0.0, axis=-1))
+
+  leaves = jax.tree_util.tree_map_with_path(of_leaf, params)
+  return sum(jax.tree.leaves(leaves))
 
 
 def draw(layout: Layout, key: Key, arch: Arch) -> Params:

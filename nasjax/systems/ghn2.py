@@ -10,10 +10,8 @@ https://arxiv.org/abs/1810.05749): networks are drawn and the best with
 predicted weights is the answer. The model and the optimiser make it GHN-1,
 GHN-2 or GHN-3 (https://arxiv.org/abs/2303.04143).
 
-Deviations
+Deviation
   * A loss that is not finite is not drawn again.
-  * GHN-3 adds the norms of predicted tensors, times 3e-5, to the loss; that is
-    left out.
 """
 
 from collections.abc import Callable
@@ -38,6 +36,7 @@ def ghn2(
   optimizer: Callable[[int], optax.GradientTransformation] = hypernetwork.adam,
   meta_batch: int = 8,
   normalise: bool = True,
+  norm_penalty: float = 0.0,
   strategy: Strategy | None = None,
   batch_size: int | None = None,
   archive_size: int = 10,
@@ -54,6 +53,8 @@ def ghn2(
       (`estimators.hypernetwork.adam`, GHN-3: `adamw`).
     meta_batch: networks of an update (paper: 8; GHN-1: 1).
     normalise: whether predicted weights are normalised (GHN-1: not).
+    norm_penalty: weight of the norms of predicted tensors in the loss (GHN-3:
+      3e-5).
     strategy: of the second phase; None for random search.
     batch_size: networks scored at once, see `batching.map_archs`.
     archive_size: networks kept.
@@ -74,6 +75,7 @@ def ghn2(
     valid,
     meta_batch,
     normalise,
+    norm_penalty,
   )
   return phases.trained_first(
     estimator,

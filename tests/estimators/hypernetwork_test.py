@@ -21,7 +21,13 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
   model = Hypernetwork(features=4, channels=2, kernel=3)
   valid = jax.tree.map(lambda leaf: leaf[None], _BATCH)
   estimator = hypernetwork.hypernetwork(
-    space, _LAYOUT, model, optax.sgd(1.0), valid, meta_batch=2
+    space,
+    _LAYOUT,
+    model,
+    optax.sgd(1.0),
+    valid,
+    meta_batch=2,
+    norm_penalty=0.01,
   )
   key = jax.random.key(3)
   state = estimator.init(jax.random.key(0))
@@ -33,7 +39,8 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
     one = jax.tree.map(lambda leaf: leaf[None], arch)
     params = hypernetwork.predict(_LAYOUT, model, weights, one)
     params = jax.tree.map(lambda leaf: leaf[0], params)
-    return hypernetwork.measure(_LAYOUT, params, arch, _BATCH)[0]
+    norms = deepnets_weights.sum_of_norms(params)
+    return hypernetwork.measure(_LAYOUT, params, arch, _BATCH)[0] + norms / 100
 
   archs = jax.jit(samplers.uniform(space, 2))(key)
   each = [

@@ -130,6 +130,31 @@ def test_a_random_network_has_as_many_weights_as_its_graph(nets):
   assert count + biases == deepnets_graphs.num_params(drawn)
 
 
+def test_norms_are_those_of_each_tensor(nets):
+  archs, graph, variables, blocks = nets
+
+  @jax.jit
+  @jax.value_and_grad
+  def measure(variables, arch, drawn):
+    made = blocks(variables, drawn)
+    params = deepnets_weights.fit(_LAYOUT, arch, drawn, made)
+    return deepnets_weights.sum_of_norms(params)
+
+  for i in (10, 23, 28):
+    arch = _at(archs, i)
+    drawn = graph(arch)
+    actual, gradient = measure(variables, arch, drawn)
+    expected = 0.0
+    for place, tensor in deepnets_exact.predict(
+      _MODEL, variables, drawn
+    ).items():
+      name = deepnets_primitives.PRIMITIVES[int(drawn.op[place])]
+      rows = tensor if name == 'bn' else [tensor]
+      expected += sum(np.linalg.norm(np.ravel(row)) for row in rows)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
 def test_a_layout_that_the_program_has_not_is_named():
   arch = spaces.deepnets(_LAYOUT).sample(jax.random.key(0))
   for change, message in (
