@@ -3,10 +3,13 @@ r"""BigNAS on handwritten digits: children of one supernet, used as they are.
 Yu et al., BigNAS, 2020, scaled down: 8x8 images of one resolution instead of
 192 to 320 pixels, three stages of 8 to 24 channels instead of seven, batches of
 70 of 700 training images, 60 epochs. The rate is 0.256 for batches of 4,096 and
-so 0.0044 here (settings of a reimplementation: the paper was not at hand). Then
-12 updates select a child with at most half of the multiply-adds of the biggest,
-by its accuracy on 700 other images. The 397 images that nothing else sees test
-the child that was found and random ones, trained alone for as many steps.
+so 0.0044 here (settings of a reimplementation: the paper was not at hand), and
+falls every half epoch, not every 2.4, so that it reaches its ending. Then 12
+updates select a child with at most half of the multiply-adds of the biggest, by
+its accuracy on 700 other images. The 397 images that nothing else sees test the
+child that was found and random ones, trained alone for as many steps: by the
+same optimiser and from the same initialisation, without what regularises the
+biggest child of the supernet.
 
   python -m experiments.search --config=configs/bignas_digits.py \
       --workdir=runs/bignas_digits
@@ -143,10 +146,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
     num_steps=2 if quick else train_steps,
     trainer=dict(
       name='estimators.training.train_child',
-      network=dict(network, track=True),
+      network=dict(config.network.to_dict(), track=True),
       input_shape=input_shape,
-      steps_per_epoch=steps_per_epoch,
-      drop_path=0.0 if quick else 0.2,
+      optimizer=config.search.optimizer.to_dict(),
     ),
     test=_batches('@data.test', 100, 'evaluation_batches'),
   )

@@ -4,12 +4,12 @@ r"""What are the children of a supernet worth, from the smallest to the biggest?
       --output=docs/studies/bignas_digits
 
 Trains the supernet of `configs/bignas_digits.py` and those that leave out one
-part of the method, then tests a ladder of children with the weights that they
-share, with calibrated norm and with the statistics of the test batch, and the
-same children trained alone; all for several seeds. What was stopped is
-continued. Written are tables of means and deviations, a row a child, a
-figure of accuracy on the test images against multiply-adds, and what each part
-changes, with its 95 % interval.
+part of the method, then tests a ladder of children and the child that was
+selected, with the weights that they share, with calibrated norm and with the
+statistics of the test batch, and the same children trained alone; all for
+several seeds. What was stopped is continued. Written are tables of means and
+deviations, a row a child, a figure of accuracy on the test images against
+multiply-adds, and what each part changes, with its 95 % interval.
 """
 
 from collections.abc import Sequence
@@ -91,8 +91,18 @@ def _train(job, name, search, batches, num_steps):
     return loop.loop(key, search, batches, num_steps, job.workdir / name)
 
 
+def trained(job: phases.Job) -> Any:
+  """Return the state of a supernet behind its selection, trained or read.
+
+  Args:
+    job: from `supernet`.
+  """
+  parts, num_steps = job.parts, job.config['num_steps']
+  return _train(job, 'search', parts['search'], parts['batches'], num_steps)
+
+
 def shared(job: phases.Job, archs: Any) -> dict[str, np.ndarray]:
-  """Train a supernet, or read it, and test children with its weights.
+  """Test children with the weights of a supernet.
 
   Args:
     job: from `supernet`.
@@ -102,9 +112,8 @@ def shared(job: phases.Job, archs: Any) -> dict[str, np.ndarray]:
     Accuracies by the statistics that normalise: calibrated ones, and those of
     the test batch.
   """
-  parts, num_steps = job.parts, job.config['num_steps']
-  state = _train(job, 'search', parts['search'], parts['batches'], num_steps)
-  data, network = parts['data'], parts['network']
+  state = trained(job)
+  data, network = job.parts['data'], job.parts['network']
   images = streams.evaluation_batches(data['train'], 100)['image']
   test = streams.evaluation_batches(data['test'], 100)
   tracked = network.clone(track=True, momentum=0.0)
@@ -150,7 +159,8 @@ def measure(workdir: pathlib.Path, seed: int) -> dict[str, Any]:
     seed: of weights and batches.
 
   Returns:
-    Columns, `[num_children]`: architectures, costs, and accuracies by name.
+    Columns, `[num_children + 1]`, of the ladder and of the selected child:
+    architectures, costs, and accuracies by name.
   """
   jobs = {
     name: supernet(name, workdir / f'{name}_{seed}', seed)
@@ -159,14 +169,17 @@ def measure(workdir: pathlib.Path, seed: int) -> dict[str, Any]:
   job = jobs['bignas']
   costs = job.parts['describe']
   layout = build.build(job.config['search']['layout'])
-  archs = ladder(layout, costs['macs'], _NUM.value)
+  rungs = ladder(layout, costs['macs'], _NUM.value)
+  selected = job.parts['search'].best(jax.random.key(0), trained(job))
+  join = lambda rungs, one: jnp.concatenate([rungs, jnp.asarray(one)[None]])
+  archs = jax.tree.map(join, rungs, jax.device_get(selected))
   columns = {name: jax.vmap(cost)(archs) for name, cost in costs.items()}
   columns['alone'] = alone(job, archs)
   for name, one in jobs.items():
     for key, values in shared(one, archs).items():
       columns[name if key == 'calibrated' else f'{name}_{key}'] = values
   columns = {name: np.asarray(values) for name, values in columns.items()}
-  children = [experiment.export.at(archs, i) for i in range(_NUM.value)]
+  children = [experiment.export.at(archs, i) for i in range(_NUM.value + 1)]
   return {'arch': list(map(choice.static, children))} | columns
 
 
@@ -177,14 +190,15 @@ def differences(of_seeds: Sequence[dict[str, Any]]) -> list[list[Any]]:
     of_seeds: from `measure`.
 
   Returns:
-    Lines of a name, and for the smallest child, the biggest and the mean of
-    all: mean difference and half of its 95 % interval of t.
+    Lines of a name, and for the smallest child, the biggest, the mean of the
+    ladder and the selected child: mean difference and half of its 95 % interval
+    of t.
   """
   lines = []
   for name in ('alone', 'bignas_batch', *_VARIANTS.value):
     gaps = 100 * np.array([of[name] - of['bignas'] for of in of_seeds])
     line = [name]
-    for values in (gaps[:, 0], gaps[:, -1], gaps.mean(1)):
+    for values in (gaps[:, 0], gaps[:, -2], gaps[:, :-1].mean(1), gaps[:, -1]):
       mean, std = metrics.mean_and_std(values, ddof=1)
       half = stats.t.ppf(0.975, len(values) - 1) * std / len(values) ** 0.5
       line.append(f'{mean:.2f} +- {half:.2f}')
@@ -193,30 +207,44 @@ def differences(of_seeds: Sequence[dict[str, Any]]) -> list[list[Any]]:
 
 
 def table(of_seeds: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-  """Return a row a child: costs, and accuracies with their deviations."""
+  """Return a row a child: costs, and accuracies with their deviations.
+
+  The last is that of the selected children, one a seed.
+
+  Args:
+    of_seeds: from `measure`.
+  """
   first, rows = of_seeds[0], []
   for i, arch in enumerate(first['arch']):
-    row = {name: float(first[name][i]) for name in ('params', 'macs')}
-    for name in [key for key in first if key not in ('arch', *row)]:
+    row = {}
+    for name in [key for key in first if key != 'arch']:
       values = [of[name][i] for of in of_seeds]
       row[name], row[f'{name}_std'] = metrics.mean_and_std(values, ddof=1)
-    rows.append(row | {'arch': str(arch)})
+    is_rung = i + 1 < len(first['arch'])
+    rows.append(row | {'arch': str(arch) if is_rung else 'selected'})
   return rows
 
 
 def draw(rows: list[dict[str, Any]]) -> Any:
-  """Draw accuracies against multiply-adds, a line for every way."""
+  """Draw accuracies against multiply-adds, a line for every way.
+
+  Args:
+    rows: from `table`; the last, the selected children, are a star.
+  """
+  *rungs, selected = rows
   axes = experiment.plots.new_axes('', 'multiply-adds', 'test accuracy, %')
   for name in ('alone', 'bignas', *_VARIANTS.value):
     axes.errorbar(
-      [row['macs'] for row in rows],
-      [100 * row[name] for row in rows],
-      [100 * row[f'{name}_std'] for row in rows],
+      [row['macs'] for row in rungs],
+      [100 * row[name] for row in rungs],
+      [100 * row[f'{name}_std'] for row in rungs],
       label=name,
       marker='.',
       linestyle='--' if name == 'alone' else '-',
       capsize=2,
     )
+  chosen = selected['macs'], 100 * selected['bignas']
+  axes.plot(*chosen, 'k*', markersize=9, label='selected')
   axes.legend(fontsize=8, frameon=False)
   return axes.figure
 
@@ -239,7 +267,7 @@ def main(argv: Sequence[str]) -> None:
     (output / 'ladder.png').write_bytes(experiment.plots.png(draw(rows)))
     names = ('macs', 'alone', 'bignas', 'bignas_batch', *_VARIANTS.value)
     text = results.grid(names, [[row[name] for name in names] for row in rows])
-    header = ('minus bignas, %', 'smallest', 'biggest', 'mean of all')
+    header = ('minus bignas, %', 'smallest', 'biggest', 'mean', 'selected')
     text += '\n\n' + results.grid(header, differences(of_seeds))
     (output / 'ladder.txt').write_text(text + '\n')
     print(text)

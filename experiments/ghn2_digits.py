@@ -30,6 +30,7 @@ from nasjax.estimators import hypernetwork
 from nasjax.experiment import (
   build,
   deepnets_training,
+  folder,
   hypernetwork_tables,
   launch,
   properties,
@@ -250,9 +251,6 @@ def run(path: pathlib.Path) -> None:
 
   Args:
     path: of the results.
-
-  Raises:
-    ValueError: if it knows the accuracies of another number of networks.
   """
   study, rows = prepare(), _read(path)
   done = {(row['method'], row['seed']): row for row in rows}
@@ -260,10 +258,6 @@ def run(path: pathlib.Path) -> None:
   if truth is None:
     truth = accuracies(study)
     _write(path, truth)
-  if (num_known := len(truth[_KNOWN_SPLITS[0]])) != _KNOWN.value:
-    raise ValueError(
-      f'{path} knows {num_known} networks, --known={_KNOWN.value}.'
-    )
   methods = {name: programs(name, study) for name in ghn2_digits.METHODS}
   for seed, name in itertools.product(range(_SEEDS.value), methods):
     if (name, seed) not in done:
@@ -282,11 +276,15 @@ def main(argv: Sequence[str]) -> None:
   """
   if len(argv) > 1:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
-  with launch.clear_errors():
-    launch.set_up_jax()
-    path = pathlib.Path(_WORKDIR.value) / 'results.jsonl'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    run(path)
+  launch.set_up_jax()
+  workdir = pathlib.Path(_WORKDIR.value)
+  # What other options have computed is refused, not continued.
+  settings = {o.name: o.value for o in (_STEPS, _NUM, _BATCH, _TUNED, _KNOWN)}
+  for name in ghn2_digits.METHODS:
+    model = ghn2_digits.model(name, False)
+    settings[name] = dict(model, **ghn2_digits.training(name, False))
+  with launch.clear_refusals(), folder.work(workdir, settings):
+    run(workdir / 'results.jsonl')
 
 
 if __name__ == '__main__':

@@ -543,7 +543,7 @@ PIXELS = {
 
 def _ghn2():
   model = networks.Hypernetwork(features=4, channels=2, kernel=3)
-  valid = jax.tree.map(lambda leaf: leaf[None], PIXELS)
+  valid = jax.tree.map(lambda leaf: leaf[None], PIXELS | {'weight': np.ones(2)})
   strategy = random_search.random_search(DEEPNETS, 2)
   return ghn2.ghn2(
     DEEPNETS_LAYOUT,

@@ -97,6 +97,26 @@ def measure(
   return jnp.mean(loss), jnp.mean(logits.argmax(-1) == batch['label'])
 
 
+def accuracy(
+  layout: deepnets_layouts.Layout, params: Params, arch: Arch, batches: Batch
+) -> jax.Array:
+  """Return the share of images that a network tells right, `f32[]`.
+
+  Args:
+    layout: of the network.
+    params: its weights.
+    arch: the network.
+    batches: stacked `[T, N, ...]`, with weights of images; norm uses the
+      statistics of each.
+  """
+
+  def hits(batch):
+    logits = deepnets.logits(layout, params, arch, batch['image'])
+    return jnp.sum((logits.argmax(-1) == batch['label']) * batch['weight'])
+
+  return jnp.sum(jax.lax.map(hits, batches)) / jnp.sum(batches['weight'])
+
+
 def adam(
   num_steps: int,
   learning_rate: float = 1e-3,
@@ -174,8 +194,8 @@ def hypernetwork(
     layout: of the networks that are scored, and of those of the space.
     model: the hypernetwork.
     optimizer: of its weights.
-    valid: stacked batches `[T, B, ...]` of the split that steers the search;
-      norm uses the statistics of each.
+    valid: stacked batches `[T, B, ...]` of the split that steers the search,
+      with weights; norm uses the statistics of each.
     meta_batch: networks of an update.
     normalise: whether predicted weights are normalised (GHN-2) or not.
     norm_penalty: weight of the norms of predicted tensors, whose sum is added
@@ -224,7 +244,6 @@ def hypernetwork(
     one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], arch)
     params = predict(layout, model, state.weights, one, normalise)
     params = jax.tree.map(lambda leaf: leaf[0], params)
-    accuracy = lambda batch: measure(layout, params, arch, batch)[1]
-    return jnp.mean(jax.lax.map(accuracy, valid))
+    return accuracy(layout, params, arch, valid)
 
   return Estimator(init, update, score)

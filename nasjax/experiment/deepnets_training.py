@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -32,13 +31,12 @@ def scorer(
     layout: of the networks.
 
   Returns:
-    `(params [B, ...], archs [B, ...], batches [T, N, ...]) -> f32[B]`, means of
-    the batches, whose statistics norm uses.
+    `(params [B, ...], archs [B, ...], batches [T, N, ...]) -> f32[B]`; batches
+    have weights of images, and norm uses the statistics of each.
   """
 
   def one(net, batches):
-    accuracy = lambda batch: hypernetwork.measure(layout, *net, batch)[1]
-    return jnp.mean(jax.lax.map(accuracy, batches))
+    return hypernetwork.accuracy(layout, *net, batches)
 
   @jax.jit
   def score(params, archs, batches):

@@ -44,19 +44,19 @@ _MAX_DEGREE = 100  # more edges than that count as so many
 
 
 class Perceptron(nn.Module):
-  """Two layers on the features of a vertex alone."""
+  """Two rectified layers on the features of a vertex alone."""
 
   features: int
 
   def setup(self):
     dense = layers.Dense
-    self.layers = [dense(self.features), nn.relu, dense(self.features)]
+    self.layers = [dense(self.features), dense(self.features)]
 
   def __call__(self, graph: TensorGraph, h: chex.Array) -> chex.Array:
     """Update `h` `[N, d]`."""
     del graph
     for layer in self.layers:
-      h = layer(h)
+      h = nn.relu(layer(h))
     return h
 
 

@@ -46,8 +46,8 @@ def ghn2(
   Args:
     layout: of the networks.
     model: the hypernetwork.
-    valid: stacked batches `[T, B, ...]` on which networks are scored (paper:
-      batches of 64, whose statistics norm uses).
+    valid: stacked batches `[T, B, ...]`, with weights, on which networks are
+      scored (paper: batches of 64, whose statistics norm uses).
     num_train_steps: updates of the hypernetwork.
     optimizer: of the hypernetwork, from the number of its steps
       (`estimators.hypernetwork.adam`, GHN-3: `adamw`).

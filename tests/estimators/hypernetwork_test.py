@@ -8,8 +8,14 @@ import numpy as np
 import optax
 
 from nasjax.estimators import hypernetwork, samplers
-from nasjax.networks import Hypernetwork, deepnets_weights, graph_encoders
-from nasjax.spaces import deepnets, deepnets_graphs
+from nasjax.networks import (
+  Hypernetwork,
+  deepnets,
+  deepnets_weights,
+  graph_encoders,
+)
+from nasjax.spaces import deepnets as spaces
+from nasjax.spaces import deepnets_graphs
 from tests import descriptors
 
 _LAYOUT = descriptors.DEEPNETS_LAYOUT
@@ -17,9 +23,12 @@ _BATCH = descriptors.PIXELS
 
 
 def test_an_update_follows_the_mean_gradient_of_its_networks():
-  space = deepnets.deepnets(_LAYOUT)
+  space = spaces.deepnets(_LAYOUT)
   model = Hypernetwork(features=4, channels=2, kernel=3)
-  valid = jax.tree.map(lambda leaf: leaf[None], _BATCH)
+  # The second batch has one image, and another that does not count.
+  valid = {
+    name: np.stack([leaf, leaf[::-1]]) for name, leaf in _BATCH.items()
+  } | {'weight': np.array([[1, 1], [1, 0]])}
   estimator = hypernetwork.hypernetwork(
     space,
     _LAYOUT,
@@ -60,15 +69,25 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
     expected,
   )
   arch = jax.tree.map(lambda leaf: leaf[0], archs)
-  score = jax.jit(estimator.score)(key, state, arch)
-  assert jnp.any(jnp.isclose(score, jnp.arange(3) / 2))
+
+  @jax.jit
+  def told(weights, image):
+    one = jax.tree.map(lambda leaf: leaf[None], arch)
+    params = hypernetwork.predict(_LAYOUT, model, weights, one)
+    params = jax.tree.map(lambda leaf: leaf[0], params)
+    return deepnets.logits(_LAYOUT, params, arch, image).argmax(-1)
+
+  first, second = (told(moved.weights, image) for image in valid['image'])
+  hits = [*(first == valid['label'][0]), second[0] == valid['label'][1][0]]
+  score = jax.jit(estimator.score)(key, moved, arch)
+  np.testing.assert_allclose(score, np.mean(hits), rtol=1e-6)
 
 
 def test_an_embedding_is_the_mean_of_the_vertices_that_are_there():
   model = Hypernetwork(
     features=4, channels=2, kernel=3, encoder=graph_encoders.Perceptron
   )
-  space = deepnets.deepnets(_LAYOUT)
+  space = spaces.deepnets(_LAYOUT)
   archs = jax.jit(samplers.uniform(space, 3))(jax.random.key(1))
   graph = jax.jit(functools.partial(deepnets_graphs.graph, _LAYOUT))
   graphs = [graph(jax.tree.map(lambda x, i=i: x[i], archs)) for i in range(3)]
