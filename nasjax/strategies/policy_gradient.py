@@ -115,10 +115,15 @@ def policy_gradient(
     return jnp.sum(jnp.where(known, values, 0.0)) / jnp.maximum(known.sum(), 1)
 
   def advantages(rewards, known, average):
-    advantage = rewards - average
     if normalize:
+      # Their baseline drops out; less a reward of their own, equal rewards are
+      # zeros, where less their mean they would be rounding, scaled to one.
+      highest = jnp.max(jnp.where(known, rewards, -jnp.inf))
+      advantage = jnp.where(known, rewards - highest, 0.0)
       advantage = advantage - mean(advantage, known)
       advantage /= jnp.sqrt(mean(advantage**2, known)) + 1e-8
+    else:
+      advantage = rewards - average
     return jnp.where(known, advantage, 0.0)
 
   def learn(carry, archs, known, old, advantage):

@@ -209,6 +209,22 @@ def test_epochs_of_ppo_ascend_the_clipped_objective(clip):
   np.testing.assert_allclose(change, logits - _LOGITS, atol=1e-4)
 
 
+def test_equal_rewards_teach_ppo_nothing():
+  strategy = ppo.ppo(_policy(), _ASCENT, 10, normalize=True)
+  archs = {'op': jnp.asarray((_ALL * 10)[:10], jnp.int32)}
+  start = strategy.init(jax.random.key(0))
+
+  def change(reward, average):
+    state = start._replace(average=average, weight=jnp.ones(()))
+    values, proposal = jnp.full(10, reward), Proposal(archs, jnp.ones(10))
+    new, _ = strategy.tell(jax.random.key(1), state, proposal, values)
+    return new.params['op'] - start.params['op']
+
+  rewards = jnp.linspace(60.0, 95.0, 100)  # of other rewards the average is
+  changes = jax.jit(jax.vmap(change))(rewards, rewards[::-1])
+  np.testing.assert_array_equal(changes, 0)
+
+
 def test_what_failed_teaches_nothing():
   strategy = reinforce.reinforce(_policy(), optax.adam(0.1), 2)
   failed = [float('nan'), float('-inf')]

@@ -64,7 +64,7 @@ def _seeds(target, below, above):
 def test_the_target_of_the_soft_reward_changes_no_step_of_the_search():
   _, rewards = _seeds(0.2, combine.SOFT, combine.SOFT)
   _, others = _seeds(3.0, combine.SOFT, combine.SOFT)
-  # Later, where a policy draws one cell only, rounding is what it sees.
+  # Later, rounding in the other direction may have drawn another cell.
   ratios = (others / rewards)[:, :10]
   same = np.abs(ratios / (3.0 / 0.2) ** 0.07 - 1) < 1e-5
   assert same.mean() > 0.95
