@@ -21,7 +21,7 @@ import optax
 from benchmarks import measure
 from nasjax import batching
 from nasjax.estimators import hypernetwork
-from nasjax.networks import deepnets_exact, deepnets_weights
+from nasjax.networks import deepnets_exact
 from nasjax.spaces import deepnets_graphs, deepnets_layouts, deepnets_splits
 from nasjax.spaces import deepnets_primitives as primitives
 
@@ -51,7 +51,7 @@ def _networks(count):
   split = deepnets_splits.splits(_LAYOUT)['train']
   archs = deepnets_splits.networks(split, 0, count)
   keys = jax.random.split(jax.random.key(0), count)
-  draw = functools.partial(deepnets_weights.draw, _LAYOUT)
+  draw = functools.partial(deepnets_random.draw, _LAYOUT)
   params = jax.jit(jax.vmap(draw))(keys, archs)
   graph = jax.jit(functools.partial(deepnets_graphs.graph, _LAYOUT))
   each = [jax.tree.map(lambda x, i=i: x[i], archs) for i in range(count)]

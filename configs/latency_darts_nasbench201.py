@@ -66,7 +66,7 @@ def milliseconds(device: str, path: str = PATH) -> np.ndarray:
     archs = jax.vmap(space.index)(jnp.arange(_SIZE))
     return np.asarray(jax.vmap(spaces.nasbench201.macs)(archs)) / 1e6
   if device == 'cpu':
-    where = latencies.setting(profile_nasbench201.NAME, 'switched')
+    where = latencies.known_setting(path, profile_nasbench201.NAME, 'switched')
     index_of = spaces.nasbench201.cell_index
     return latencies.column(path, where, index_of, _SIZE)
   table = latency_tables.load_nasbench201_latency()

@@ -197,6 +197,7 @@ def front(workdir: pathlib.Path, device: str) -> list[Row]:
     balance = point['search.search.balance']
     folder = workdir / f'{options}_{balance}'.replace(',', '_')
     if (folder / 'results.json').exists():
+      experiment.prepare(config, folder)  # refuses the results of another one
       outcome = metrics.read_json(folder / 'results.json')
     else:
       print(f'{device}, balance {balance}', flush=True)

@@ -9,7 +9,7 @@ import optax
 
 from nasjax import batching
 from nasjax.estimators import hypernetwork
-from nasjax.networks import deepnets_weights
+from nasjax.networks import deepnets_random
 from nasjax.spaces import deepnets_layouts
 from nasjax.types import Arch, Batch, Key, Params
 
@@ -18,7 +18,7 @@ def he_weights(
   layout: deepnets_layouts.Layout, key: Key, archs: Arch
 ) -> Params:
   """Return random weights of several networks, cut from the same numbers."""
-  draw = functools.partial(deepnets_weights.draw, layout, key)
+  draw = functools.partial(deepnets_random.draw, layout, key)
   return jax.jit(jax.vmap(draw))(archs)
 
 

@@ -11,12 +11,14 @@ again loses one block.
 """
 
 from collections.abc import Callable, Sequence
+import os
 import pathlib
 import time
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from nasjax import batching
 from nasjax.estimators import latency
 from nasjax.experiment import export, folder, metrics, progress
 from nasjax.types import Arch
@@ -31,24 +33,62 @@ class Measured(NamedTuple):
   noise: np.ndarray  # f64[N] relative error of each, see `estimators.latency`
 
 
-def setting(name: str, form: str) -> Row:
+def setting(name: str, form: str, x: Any, anchor: Arch) -> Row:
   """Return what makes measurements comparable, as plain values.
 
   Args:
     name: of network and input, of the user's choice.
     form: of the program: 'child' or 'switched', and what else sets it apart.
+    x: the input.
+    anchor: the architecture that others are timed against.
 
   Returns:
-    Both, with the device and the versions that compiled.
+    All that, with the device, the cores that the process may use, XLA's flags
+    and the versions that compiled.
   """
   here = folder.environment()
   return {
     'name': name,
     'form': form,
+    'input': f'{x.dtype}{list(x.shape)}',
+    'anchor': export.to_json(anchor),
     'jax': here['versions']['jax'],
     'jaxlib': here['versions']['jaxlib'],
-    **{key: here[key] for key in ('backend', 'device', 'system', 'num_cores')},
+    **{key: here[key] for key in ('backend', 'device', 'system')},
+    'num_cores': batching.num_cores(),
+    'xla_flags': os.environ.get('XLA_FLAGS', ''),
   }
+
+
+def known_setting(path: str | pathlib.Path, name: str, form: str) -> Row:
+  """Return the setting that a file has measured a network in.
+
+  Args:
+    path: of the file.
+    name: of network and input.
+    form: of the program.
+
+  Returns:
+    The setting, here or elsewhere.
+
+  Raises:
+    ValueError: if there is none, or several, which are told.
+  """
+  settings = {
+    metrics.dumps(row.get('setting')): row.get('setting')
+    for row in metrics.read(pathlib.Path(path))
+  }
+  found = [
+    row
+    for row in settings.values()
+    if (row or {}).get('name') == name and row.get('form') == form
+  ]
+  if len(found) != 1:
+    raise ValueError(
+      f'{path} has latencies of {name!r} as {form!r} in {len(found)} settings, '
+      f'one is needed: {[metrics.dumps(row) for row in found]}.'
+    )
+  return found[0]
 
 
 def read(path: str | pathlib.Path, where: Row) -> dict[str, Row]:

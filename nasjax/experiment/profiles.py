@@ -110,6 +110,24 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
   }
 
 
+def _check_archs(config, space):
+  """Refuse what would say nothing, or would be refused after hours."""
+  if np.sum(space.mask.get('resolution', 1)) > 1:
+    raise ValueError(
+      f'All networks are timed at input_shape {config["input_shape"]}, and '
+      'those of the space have several resolutions: give it one.'
+    )
+  num_compiles = config['num_children']
+  if not config['num_switched']:
+    first = draw(space, 1, config['seed'])[0]
+    num_compiles += len(latency.variants(space.mask, first))
+  if num_compiles > config['max_compiles']:
+    raise ValueError(
+      f'{num_compiles} architectures would be compiled, at most max_compiles = '
+      f'{config["max_compiles"]} may be: num_children is too large.'
+    )
+
+
 def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   """Check a config and a folder and build its parts; nothing is written.
 
@@ -129,6 +147,7 @@ def prepare(config: Any, workdir: str | pathlib.Path) -> phases.Job:
   parts = build.build_sections(config, SECTIONS, {})
   shape = (config['batch_size'], *config['input_shape'])
   x = jax.random.normal(jax.random.key(0), shape)
+  _check_archs(config, parts['space'])
   arch = parts['space'].sample(jax.random.key(0))
   try:
     jax.eval_shape(parts['network'].init, jax.random.key(0), arch, x)
@@ -160,7 +179,7 @@ def _measured(job):
   def timed(form, archs, compile_one, **options):
     return latencies.measure(
       job.workdir / FILE,
-      latencies.setting(config['network_name'], form),
+      latencies.setting(config['network_name'], form, x, children[-1]),
       archs,
       compile_one,
       children[-1],  # the anchor

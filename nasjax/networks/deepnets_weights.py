@@ -23,11 +23,11 @@ from nasjax.spaces import deepnets_graphs
 from nasjax.spaces import deepnets_layouts as layouts
 from nasjax.spaces import deepnets_primitives as primitives
 from nasjax.spaces.deepnets_graphs import TensorGraph
-from nasjax.types import Arch, Key, Params
+from nasjax.types import Arch, Params
 
 Layout = layouts.Layout
-_KERNEL = 3  # rows and columns of all kernels in cells
-_VECTORS = ('stem_norm', 'input_norm', 'squeeze', 'norm', 'last_norm', 'bias')
+KERNEL = 3  # rows and columns of all kernels in cells
+VECTORS = ('stem_norm', 'input_norm', 'squeeze', 'norm', 'last_norm', 'bias')
 _POINTS = ('point', 'last_point')
 _OF_STATES = ('inputs', 'weight')  # [N, C, outputs], C channels of N nodes
 
@@ -62,11 +62,11 @@ def _blocks(model, graph, at, kernel):
     vector(at.stem[2]),
     point(at.inputs[..., 1]),
     vector(at.inputs[..., 2]),
-    square(chain(1), _KERNEL),
+    square(chain(1), KERNEL),
     vector(chain(2)),
     point(chain(3)),
     vector(chain(4)),
-    square(chain(5), _KERNEL),
+    square(chain(5), KERNEL),
     point(chain(6)),
     vector(chain(7)),
     *model.classifier(h[at.head[-2]], h[at.head[-1]]),
@@ -89,9 +89,9 @@ def predictor(
     ValueError: if the model predicts smaller kernels than the layout has.
   """
   at, kernel = deepnets_graphs.places(layout), layout.kernels[0]
-  if model.kernel < max(kernel, _KERNEL):
+  if model.kernel < max(kernel, KERNEL):
     raise ValueError(
-      f'The layout has kernels of {max(kernel, _KERNEL)} rows, the model '
+      f'The layout has kernels of {max(kernel, KERNEL)} rows, the model '
       f'predicts {model.kernel}.'
     )
   method = functools.partial(_blocks, at=at, kernel=kernel)
@@ -237,39 +237,10 @@ def sum_of_norms(params: Params) -> jax.Array:
 
   def of_leaf(path, leaf):
     name = path[-1].key
-    axes = {**dict.fromkeys(_VECTORS, 1), **dict.fromkeys(_POINTS, 2)}
+    axes = {**dict.fromkeys(VECTORS, 1), **dict.fromkeys(_POINTS, 2)}
     num_axes = (axes | dict.fromkeys(_OF_STATES, 3)).get(name, 4)
     rows = leaf.reshape(-1, np.prod(leaf.shape[leaf.ndim - num_axes :]))
     return jnp.sum(optax.safe_norm(rows, 0.0, axis=-1))
 
   leaves = jax.tree_util.tree_map_with_path(of_leaf, params)
   return sum(jax.tree.leaves(leaves))
-
-
-def draw(layout: Layout, key: Key, arch: Arch) -> Params:
-  """Return He's weights for a network, drawn at random, as `fit` does.
-
-  Args:
-    layout: of the network.
-    key: random key.
-    arch: index choices.
-
-  Returns:
-    Dict of arrays.
-  """
-  # Blocks as large as the largest tensor: nothing in them is repeated.
-  size = max(layout.steps) * widths(layout)[-1]
-  model = hypernetwork.Hypernetwork(
-    layout.num_classes, 4, size, max(layout.kernels[0], _KERNEL)
-  )
-  start, blocks = predictor(layout, model)
-  graph = deepnets_graphs.graph(layout, arch)
-  shapes = jax.eval_shape(lambda key: blocks(start(key, graph), graph), key)
-  keys = jax.random.split(key, len(shapes))
-  drawn = [
-    jnp.zeros(shape.shape)
-    if name in _VECTORS
-    else jax.random.normal(key, shape.shape)
-    for key, name, shape in zip(keys, shapes._fields, shapes)
-  ]
-  return fit(layout, arch, graph, Blocks(*drawn))

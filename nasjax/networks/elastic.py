@@ -17,13 +17,9 @@ import numpy as np
 
 from nasjax import choice, ops
 from nasjax.networks import layers
+from nasjax.spaces import mobile
 
-ACTIVATIONS = {
-  'hard_swish': jax.nn.hard_swish,
-  'relu': jax.nn.relu,
-  'relu6': jax.nn.relu6,
-  'swish': jax.nn.swish,
-}
+ACTIVATIONS = {name: getattr(jax.nn, name) for name in mobile.ACTIVATIONS}
 
 
 class Width(NamedTuple):

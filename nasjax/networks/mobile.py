@@ -71,7 +71,7 @@ class Mobile(nn.Module):
     x = self._conv('stem', self.layout.stem_stride)(
       x, self._width(arch, 0), train, elastic.Taps(3)
     )
-    keep = self._keep(len(x), drop_path)
+    keep, first = self._keep(len(x), drop_path), 0
     for s, stage in enumerate(self.layout.stages):
       depth = mobile_sizes.choice_of(arch, 'depth', s)
       gates = mobile_sizes.gates(self.layout, s)
@@ -82,7 +82,8 @@ class Mobile(nn.Module):
         gate = 1.0
         if not (choice.is_static(depth) or gates[:, b].all()):
           gate = choice.select(depth, jnp.asarray(gates[:, b]))
-        x = self._block(arch, s, b, x, gate, next(keep), train)
+        x = self._block(arch, s, b, x, gate, keep[first + b], train)
+      first += max(stage.depths)
     x = self._head(arch, x, train)
     if dropout is not None:
       rate = 1 - jnp.asarray(dropout, x.dtype)
@@ -107,18 +108,16 @@ class Mobile(nn.Module):
     )
 
   def _keep(self, num_examples, drop_path):
-    """Yield the factors of every block's branch, `[N]`, or None."""
+    """Return the factors of the branch of every block there may be, `[N]`."""
     num_blocks = sum(max(stage.depths) for stage in self.layout.stages)
     if drop_path is None:
-      yield from [None] * num_blocks
-      return
+      return [None] * num_blocks
     rates = (
       1 - jnp.asarray(drop_path) * (1 + np.arange(num_blocks)) / num_blocks
     )
     shape = (num_examples, num_blocks)
     key = self.make_rng('drop_path')
-    kept = jax.random.bernoulli(key, rates[None], shape) / rates[None]
-    yield from kept.T
+    return (jax.random.bernoulli(key, rates[None], shape) / rates[None]).T
 
   def _head(self, arch, x, train):
     """Return features `[N, F]`."""

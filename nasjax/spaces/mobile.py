@@ -39,6 +39,7 @@ _BLOCK = {
   'skip': 'skips',
 }
 NAMES = ('resolution', 'width', 'depth', *_BLOCK)
+ACTIVATIONS = ('hard_swish', 'relu', 'relu6', 'swish')
 
 
 class Stage(NamedTuple):
@@ -153,6 +154,17 @@ def check(layout: Layout) -> None:
         )
   if any(k % 2 == 0 for row in options(layout)['kernel'] for k in row):
     raise ValueError('Kernels must be odd.')
+  for name in ('width', 'depth'):
+    if any(size < 1 for row in options(layout)[name] for size in row):
+      raise ValueError(f'Every {name} must be positive.')
+  names = {layout.activation, *(stage.activation for stage in layout.stages)}
+  if wrong := sorted(names - set(ACTIVATIONS)):
+    raise ValueError(
+      f'Unknown activation {wrong[0]!r}. Known: {", ".join(ACTIVATIONS)}.'
+    )
+  strides = {layout.stem_stride, *(stage.stride for stage in layout.stages)}
+  if not strides <= {1, 2}:
+    raise ValueError(f'Strides must be 1 or 2, got {sorted(strides)}.')
   wrong = set(layout.per_block) - set(_BLOCK)
   if wrong or layout.squeeze_of not in ('input', 'hidden'):
     raise ValueError(

@@ -7,6 +7,8 @@ inputs are not added.
 
 from nasjax.spaces import mobile
 
+_EXAMPLE = 'r3_k5_s22_e6_i40_o80_se0.25'
+
 
 def from_strings(
   strings: tuple[str, ...],
@@ -28,7 +30,8 @@ def from_strings(
     The layout, without decisions.
 
   Raises:
-    ValueError: if the input of a stage is not the output of the one before.
+    ValueError: if a string is no stage, or the input of a stage is not the
+      output of the one before.
   """
   stages, channels = [], stem
   for string in strings:
@@ -40,6 +43,8 @@ def from_strings(
       for part in parts
       if part != 'noskip'
     }
+    if not {*'rkseio'} <= named.keys():
+      raise ValueError(f'{string!r} is no stage like {_EXAMPLE!r}.')
     if int(named['i']) != channels:
       raise ValueError(f'{string!r} follows {channels} channels.')
     channels = int(named['o'])

@@ -3,6 +3,11 @@
 Yu et al., BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage
 Models, 2020 (https://arxiv.org/abs/2003.11142): all networks of a
 small grid, whose decisions agree, are scored; then the best is varied.
+
+Deviations (the text was not at hand)
+  * To vary is to draw another option for one decision of the best, whichever it
+    is, also one that nothing depends on.
+  * What was scored is not remembered: it may be asked for again.
 """
 
 from collections.abc import Callable

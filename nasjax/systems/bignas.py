@@ -86,7 +86,8 @@ def bignas(
     from the beginning, and means something when the grid has been scored.
 
   Raises:
-    ValueError: if children are to learn from the biggest one without it.
+    ValueError: if children are to learn from the biggest one without it, or for
+      a budget without a cost, or one that the smallest child exceeds.
 
   References:
     Yu et al., BigNAS, 2020, https://arxiv.org/abs/2003.11142.
@@ -94,6 +95,12 @@ def bignas(
   if distill and not with_sandwich:
     raise ValueError('Without the sandwich rule there is nobody to distill.')
   ends = [mobile.biggest(layout), mobile.smallest(layout)]
+  if cost is None and budget < float('inf'):
+    raise ValueError(f'A budget of {budget} needs the cost that it is of.')
+  if cost is not None and (least := float(cost(ends[1]))) > budget:
+    raise ValueError(
+      f'The smallest child costs {least:g}, more than the budget of {budget:g}.'
+    )
   if with_sandwich:
     sampler = samplers.sandwich(space, ends, num_random)
   else:

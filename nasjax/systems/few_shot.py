@@ -16,6 +16,8 @@ Deviations
     draws another one for every cell.
   * Scores are those of a validation split; those of the authors' program are of
     the test split.
+  * An inner search has the same schedule in every turn, whatever its length:
+    the rates of its config, not those of a training of its own.
   * The best of the answers of inner searches is the one with the highest
     accuracy in its supernet; the authors' program leaves it to the reader.
 """

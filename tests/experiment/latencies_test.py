@@ -116,6 +116,17 @@ def test_a_column_has_gaps_where_nothing_was_measured(tmp_path):
   np.testing.assert_allclose(values[[5, 63]], [3, 10], rtol=1e-6)
 
 
+def test_the_setting_of_a_file_is_found_where_there_is_one(tmp_path):
+  path, machine = tmp_path / 'cpu.jsonl', _Machine()
+  machine.measure(path, _archs(1), WHERE | {'cores': 1})
+  assert latencies.known_setting(path, 'tiny', 'child')['cores'] == 1
+  with pytest.raises(ValueError, match="'tiny' as 'switched' in 0 settings"):
+    latencies.known_setting(path, 'tiny', 'switched')
+  machine.measure(path, _archs(1), WHERE | {'cores': 2})
+  with pytest.raises(ValueError, match='in 2 settings'):
+    latencies.known_setting(path, 'tiny', 'child')
+
+
 def test_what_is_no_latency_is_refused(tmp_path):
   path = tmp_path / 'cpu.jsonl'
   metrics.append(path, [{'setting': WHERE, 'arch': {'op': [0]}, 'ratio': -1}])
@@ -124,7 +135,10 @@ def test_what_is_no_latency_is_refused(tmp_path):
 
 
 def test_a_setting_says_what_was_compiled_where():
-  found = latencies.setting('net', 'child')
+  x = jax.numpy.zeros((2, 8, 8, 1))
+  found = latencies.setting('net', 'child', x, {'op': np.array([1, 2])})
+  assert found['input'] == 'float32[2, 8, 8, 1]'
+  assert found['anchor'] == {'op': [1, 2]}
   assert found['jax'] == jax.__version__
   assert found['name'] == 'net' and found['form'] == 'child'
   assert found['backend'] == jax.default_backend()

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from configs import profile_nasbench201
+from configs import profile_mobile, profile_nasbench201
 from nasjax import experiment
 from nasjax.experiment import profiles
 from nasjax.spaces import categorical, darts_cell
@@ -59,10 +59,20 @@ def test_more_programs_than_allowed_are_refused_before_any_is_compiled(
 ):
   config = profile_nasbench201.get_config('quick')
   config.max_compiles = 2
-  job = profiles.prepare(config, tmp_path / 'run')
-  with pytest.raises(ValueError, match='3 architectures .* at most 2'):
-    profiles.execute(job)
-  assert not (tmp_path / 'run' / profiles.FILE).exists()
+  with pytest.raises(ValueError, match='3 architectures .* max_compiles = 2'):
+    profiles.prepare(config, tmp_path)
+  # Without a program for many, every exchanged option has one of its own.
+  config.max_compiles, config.num_switched = 20, None
+  with pytest.raises(ValueError, match='22 architectures .* max_compiles = 20'):
+    profiles.prepare(config, tmp_path)
+
+
+def test_several_resolutions_cannot_be_timed_at_one(tmp_path):
+  config = profile_mobile.get_config('quick')
+  config.space.layout.resolutions = (8, 16)
+  config.network.layout.resolutions = (8, 16)
+  with pytest.raises(ValueError, match='several resolutions'):
+    profiles.prepare(config, tmp_path)
 
 
 @pytest.mark.parametrize(

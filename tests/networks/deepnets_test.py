@@ -9,6 +9,7 @@ import pytest
 from nasjax.networks import (
   deepnets,
   deepnets_exact,
+  deepnets_random,
   deepnets_weights,
   graph_encoders,
   hypernetwork,
@@ -120,7 +121,7 @@ def test_weights_that_are_not_normalised_are_the_blocks(nets):
 def test_a_random_network_has_as_many_weights_as_its_graph(nets):
   archs, graph = nets[:2]
   arch = _at(archs, 1)
-  params = deepnets_weights.draw(_LAYOUT, jax.random.key(0), arch)
+  params = deepnets_random.draw(_LAYOUT, jax.random.key(0), arch)
   drawn = graph(arch)
   ids = [deepnets_primitives.INDEX[name] for name in ('bn', 'bias')]
   vectors = np.isin(drawn.op, ids) & (np.asarray(drawn.mask) > 0)

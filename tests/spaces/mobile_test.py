@@ -139,6 +139,9 @@ def test_strings_of_networks_are_read_and_written(strings):
 def test_a_string_must_follow_the_one_before():
   with pytest.raises(ValueError, match='follows 16 channels'):
     mobile_strings.from_strings((B1[0], B1[2]))
+  for string in ('hello', 'r1_k3_s11_e1'):
+    with pytest.raises(ValueError, match=f"'{string}' is no stage like 'r3"):
+      mobile_strings.from_strings((string,))
 
 
 def test_strings_of_an_architecture_say_what_was_chosen():
@@ -177,6 +180,9 @@ def _changed(**fields):
     (_changed(operations=('conv7',)), 'Unknown operation'),
     (_changed(skips=('pool', 'pool')), 'must be distinct'),
     (_changed(kernels=(2, 4)), 'odd'),
+    (_changed(depths=(0, 1)), 'depth must be positive'),
+    (_changed(stride=3), 'Strides must be 1 or 2'),
+    (_changed(activation='gelu'), "Unknown activation 'gelu'"),
     (LAYOUT._replace(per_block=('width',)), 'Blocks decide about'),
     (LAYOUT._replace(squeeze_of='output'), "'output'"),
   ],

@@ -51,8 +51,9 @@ def _search(**settings):
 
 @pytest.fixture(name='trained', scope='module')
 def _trained():
-  """A search without the biggest child, after training and selection."""
-  budget = float(MACS(mobile.biggest(LAYOUT))) - 1
+  """A search among the cheaper half, after training and selection."""
+  ends = mobile.smallest(LAYOUT), mobile.biggest(LAYOUT)
+  budget = float(np.mean([MACS(end) for end in ends]))
   search = _search(budget=budget, select_batch=2)
   update = jax.jit(search.update)
   state, metrics = jax.jit(search.init)(jax.random.key(0)), []
@@ -81,3 +82,10 @@ def test_what_is_found_is_within_the_budget(trained):
 def test_a_teacher_is_needed():
   with pytest.raises(ValueError, match='nobody to distill'):
     _search(with_sandwich=False)
+
+
+def test_a_budget_is_of_a_cost_that_a_child_can_have():
+  with pytest.raises(ValueError, match='budget of 10.0 needs the cost'):
+    _search(cost=None, budget=10.0)
+  with pytest.raises(ValueError, match='more than the budget of 10'):
+    _search(budget=10.0)
