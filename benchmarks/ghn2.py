@@ -21,7 +21,7 @@ import optax
 from benchmarks import measure
 from nasjax import batching
 from nasjax.estimators import hypernetwork
-from nasjax.networks import deepnets_exact
+from nasjax.networks import deepnets_exact, deepnets_random
 from nasjax.spaces import deepnets_graphs, deepnets_layouts, deepnets_splits
 from nasjax.spaces import deepnets_primitives as primitives
 
