@@ -20,13 +20,19 @@ from absl import app, flags
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from configs import bignas_digits
 from nasjax import batching, choice, experiment
 from nasjax.data import streams
 from nasjax.estimators import calibration
-from nasjax.experiment import build, folder, loop, metrics, phases, results
+from nasjax.experiment import (
+  build,
+  folder,
+  ladders,
+  loop,
+  phases,
+  results,
+)
 from nasjax.spaces import mobile
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the runs.')
@@ -183,53 +189,11 @@ def measure(workdir: pathlib.Path, seed: int) -> dict[str, Any]:
   return {'arch': list(map(choice.static, children))} | columns
 
 
-def differences(of_seeds: Sequence[dict[str, Any]]) -> list[list[Any]]:
-  """Return what each way changes on BigNAS, by the seeds, in percent.
-
-  Args:
-    of_seeds: from `measure`.
-
-  Returns:
-    Lines of a name, and for the smallest child, the biggest, the mean of the
-    ladder and the selected child: mean difference and half of its 95 % interval
-    of t.
-  """
-  lines = []
-  for name in ('alone', 'bignas_batch', *_VARIANTS.value):
-    gaps = 100 * np.array([of[name] - of['bignas'] for of in of_seeds])
-    line = [name]
-    for values in (gaps[:, 0], gaps[:, -2], gaps[:, :-1].mean(1), gaps[:, -1]):
-      mean, std = metrics.mean_and_std(values, ddof=1)
-      half = stats.t.ppf(0.975, len(values) - 1) * std / len(values) ** 0.5
-      line.append(f'{mean:.2f} +- {half:.2f}')
-    lines.append(line)
-  return lines
-
-
-def table(of_seeds: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-  """Return a row a child: costs, and accuracies with their deviations.
-
-  The last is that of the selected children, one a seed.
-
-  Args:
-    of_seeds: from `measure`.
-  """
-  first, rows = of_seeds[0], []
-  for i, arch in enumerate(first['arch']):
-    row = {}
-    for name in [key for key in first if key != 'arch']:
-      values = [of[name][i] for of in of_seeds]
-      row[name], row[f'{name}_std'] = metrics.mean_and_std(values, ddof=1)
-    is_rung = i + 1 < len(first['arch'])
-    rows.append(row | {'arch': str(arch) if is_rung else 'selected'})
-  return rows
-
-
 def draw(rows: list[dict[str, Any]]) -> Any:
   """Draw accuracies against multiply-adds, a line for every way.
 
   Args:
-    rows: from `table`; the last, the selected children, are a star.
+    rows: from `ladders.table`; the last, the selected children, are a star.
   """
   *rungs, selected = rows
   axes = experiment.plots.new_axes('', 'multiply-adds', 'test accuracy, %')
@@ -262,13 +226,15 @@ def main(argv: Sequence[str]) -> None:
     workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
     of_seeds = [measure(workdir, seed) for seed in range(_SEEDS.value)]
-    rows = table(of_seeds)
+    rows = ladders.table(of_seeds)
     results.write_csv(output / 'ladder.csv', rows)
     (output / 'ladder.png').write_bytes(experiment.plots.png(draw(rows)))
-    names = ('macs', 'alone', 'bignas', 'bignas_batch', *_VARIANTS.value)
-    text = results.grid(names, [[row[name] for name in names] for row in rows])
+    names = ('bignas', 'alone', 'bignas_batch', *_VARIANTS.value)
+    lines = [[row[name] for name in ('macs', *names)] for row in rows]
+    text = results.grid(('macs', *names), lines)
     header = ('minus bignas, %', 'smallest', 'biggest', 'mean', 'selected')
-    text += '\n\n' + results.grid(header, differences(of_seeds))
+    differences = ladders.differences(of_seeds, names)
+    text += '\n\n' + results.grid(header, differences)
     (output / 'ladder.txt').write_text(text + '\n')
     print(text)
 
