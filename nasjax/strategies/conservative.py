@@ -16,7 +16,8 @@ Deviations
   * The text was not at hand; this follows AutoGL's program, an account of
     the paper, and our reading of both.
   * One LSTM reads and draws: what is given stands before what is drawn.
-  * The first architecture is drawn from the space; nothing is learned from it.
+  * The first architecture is drawn from the space, and another one as long as
+    none has a value; nothing is learned from them.
   * An offspring that equals b is proposed like any other, but teaches nothing:
     which classes changed is read from the architectures, so results may come
     late.
@@ -152,7 +153,6 @@ def conservative(
     return Proposal(archs, jnp.ones(1)), state
 
   def tell(key, state, proposal, values):
-    del key
     arch = jax.tree.map(lambda leaf: leaf[0], proposal.archs)
     value = ranking.finite_or_worst(values[0])
     best, told = decisions.join(state.best), decisions.join(arch)
@@ -176,10 +176,17 @@ def conservative(
       (state.params, state.optimizer),
     )
     is_better = value > state.value
+    best_value = jnp.maximum(value, state.value)
+    has_failed = best_value == -jnp.inf  # like all before it
     kept = jax.tree.map(
-      lambda new, old: jnp.where(is_better, new, old), arch, state.best
+      lambda new, old, other: jnp.where(
+        has_failed, other, jnp.where(is_better, new, old)
+      ),
+      arch,
+      state.best,
+      space.sample(key),
     )
-    state = State(kept, jnp.maximum(value, state.value), params, states)
+    state = State(kept, best_value, params, states)
     return state, {'best': state.value, 'reward': reward}
 
   return Strategy(init, ask, tell)

@@ -76,6 +76,22 @@ def test_the_first_architecture_is_of_the_space_and_teaches_nothing():
   assert metrics['reward'] == 0
 
 
+def test_a_first_architecture_that_fails_is_followed_by_another():
+  state, seen = _STRATEGY.init(jax.random.key(0)), []
+  for t in range(4):
+    proposal, state = _STRATEGY.ask(jax.random.key(t), state)
+    value = jnp.array([jnp.nan if t < 3 else 0.0])
+    after, metrics = _STRATEGY.tell(jax.random.key(t), state, proposal, value)
+    chex.assert_trees_all_equal(after.params, state.params)
+    assert metrics['reward'] == 0
+    seen.append(str(jax.tree.map(np.asarray, proposal.archs)))
+    state = after
+  assert len(set(seen)) == 4
+  assert state.value == 0
+  best = jax.tree.map(lambda leaf: leaf[0], proposal.archs)
+  chex.assert_trees_all_equal(state.best, best)
+
+
 def _told(strategy, arch, value):
   """The state after a second architecture with some value."""
   state = strategy.init(jax.random.key(0))
