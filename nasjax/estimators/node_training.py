@@ -45,10 +45,20 @@ class NodeTrainer(NamedTuple):
   micro_f1: Callable[[Child, Arch, Batch], jax.Array]  # of several
 
 
+def _if_finite(score, logits, part):
+  """The score, NaN where logits are not finite: those of NaNs tell a class."""
+  finite = jnp.all(jnp.isfinite(logits), axis=-1) | (part['weight'] == 0)
+  return jnp.where(jnp.all(finite), score, jnp.nan)
+
+
 def accuracy(logits: jax.Array, part: Batch) -> jax.Array:
-  """Return the share of the nodes that count whose class is told right."""
+  """Return the share of the nodes that count whose class is told right.
+
+  It is NaN, as `micro_f1` is, where the logits of such a node are not finite.
+  """
   hits = logits.argmax(-1) == part['target'].argmax(-1)
-  return jnp.sum(hits * part['weight']) / part['weight'].sum()
+  share = jnp.sum(hits * part['weight']) / part['weight'].sum()
+  return _if_finite(share, logits, part)
 
 
 def micro_f1(logits: jax.Array, part: Batch) -> jax.Array:
@@ -56,7 +66,8 @@ def micro_f1(logits: jax.Array, part: Batch) -> jax.Array:
   weight = part['weight'][:, None]
   told, target = (logits > 0) * weight, part['target'] * weight
   total = told.sum() + target.sum()
-  return 2 * jnp.sum(told * target) / jnp.maximum(total, 1)
+  share = 2 * jnp.sum(told * target) / jnp.maximum(total, 1)
+  return _if_finite(share, logits, part)
 
 
 def _entropy(logits, part, multi_label):

@@ -39,6 +39,11 @@ def _measure(trainer, score):
   return getattr(trainer, score)
 
 
+def _is_finite(params):
+  leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
+  return jnp.all(jnp.stack(leaves))
+
+
 def stand_alone(
   trainer: training.Trainer,
   batches: Callable[[Key, jax.Array], Batch],
@@ -57,7 +62,9 @@ def stand_alone(
       or 'log_likelihood' for a language model.
 
   Returns:
-    The estimator; a fidelity below 1 trains for that share of the steps.
+    The estimator; a fidelity below 1 trains for that share of the steps. The
+    score is NaN where the training diverged: a share of right answers would be
+    finite, as the class that NaNs tell is the first.
 
   Raises:
     ValueError: if the trainer has no such measure.
@@ -68,7 +75,8 @@ def stand_alone(
     del state
     steps = jnp.ceil(jnp.asarray(fidelity) * num_steps).astype(jnp.int32)
     child = training.train(trainer, key, arch, batches, steps)
-    return measure(child, arch, valid)
+    value = measure(child, arch, valid)
+    return jnp.where(_is_finite(child.params), value, jnp.nan)
 
   return Estimator(
     lambda key: (), lambda key, state, batch: (state, {}), score_arch

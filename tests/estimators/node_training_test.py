@@ -121,6 +121,17 @@ def test_scores_are_those_of_sklearn_on_the_nodes_that_count():
   assert found == pytest.approx(hits, abs=1e-6)
 
 
+@pytest.mark.parametrize('rule', ['accuracy', 'micro_f1'])
+def test_logits_that_are_not_finite_have_no_score(rule):
+  rule = getattr(node_training, rule)
+  part = dict(target=np.eye(3), weight=np.array([1.0, 1.0, 0.0]))
+  logits = jnp.asarray(np.eye(3))
+  assert rule(logits, part) == 1
+  assert rule(logits.at[2].set(np.nan), part) == 1  # a node that does not count
+  assert np.isnan(rule(logits.at[1, 0].set(np.nan), part))
+  assert np.isnan(rule(logits.at[1, 1].set(np.inf), part))
+
+
 def test_neighbours_help_on_graphs_that_were_not_seen():
   task = nodes.communities({'train': 6, 'valid': 2, 'test': 4})
   options = gnn.Options((32,), heads=(1,))

@@ -226,6 +226,24 @@ def test_fidelity_is_the_share_of_steps(fidelity, expected):
   assert score(jax.random.key(0), (), None) == 11111
 
 
+@pytest.mark.parametrize('lost', [np.nan, np.inf])
+def test_a_training_that_diverges_has_no_score(lost):
+  class_zero = training.Trainer(
+    init=lambda key, arch: training.Child(
+      jnp.int32(0), {'w': jnp.zeros(2), 'b': jnp.zeros(())}, (), ()
+    ),
+    update=lambda key, child, arch, batch: (
+      child._replace(params=dict(child.params, b=child.params['b'] + arch)),
+      {},
+    ),
+    accuracy=lambda child, arch, batches: jnp.float32(0.1),
+  )
+  estimator = stand_alone.stand_alone(class_zero, lambda key, t: t, None, 2)
+  score = jax.jit(estimator.score)
+  assert score(jax.random.key(0), (), jnp.float32(1)) == np.float32(0.1)
+  assert np.isnan(score(jax.random.key(0), (), jnp.float32(lost)))
+
+
 # Many networks.
 
 
