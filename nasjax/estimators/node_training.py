@@ -87,6 +87,24 @@ def _in_width(network, arch, f, *operands):
   return lax.switch(network.which_width(arch), branches, *operands)
 
 
+def _check(network, part):
+  """Raise if the data is for another network: JAX clamps such indices."""
+  num_classes = part['target'].shape[-1]
+  if num_classes != network.num_classes:
+    raise ValueError(
+      f'The nodes have {num_classes} classes, but the network num_classes='
+      f'{network.num_classes}.'
+    )
+  columns = part['graph'].columns
+  if not isinstance(columns, jax.core.Tracer) and columns.size:
+    num_features = int(columns.max()) + 1
+    if num_features > network.num_features:
+      raise ValueError(
+        f'The nodes have at least {num_features} features, but the network '
+        f'num_features={network.num_features}.'
+      )
+
+
 def train_nodes(
   network: Any,
   valid: Batch,
@@ -116,9 +134,13 @@ def train_nodes(
   Returns:
     The trainer.
 
+  Raises:
+    ValueError: if the network is for fewer features or other classes.
+
   References:
     Kipf and Welling, https://arxiv.org/abs/1609.02907, section 5.2.
   """
+  _check(network, valid)
   optimizer = optax.adam(learning_rate)
   measure = micro_f1 if multi_label else accuracy
 

@@ -100,6 +100,5 @@ def test_without_heredity_there_is_the_score_alone():
 
 
 def test_an_unknown_score_is_refused():
-  trainer = node_training.train_nodes(None, None)
   with pytest.raises(ValueError, match='Known: accuracy, micro_f1'):
-    heredity.homogeneous(gnn.AGNN, trainer, None, None, 1, score='perplexity')
+    heredity.homogeneous(gnn.AGNN, None, None, None, 1, score='perplexity')

@@ -121,6 +121,19 @@ def test_scores_are_those_of_sklearn_on_the_nodes_that_count():
   assert found == pytest.approx(hits, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+  'sizes, message',
+  [
+    ((33, 2), 'at least 34 features, but the network num_features=33'),
+    ((34, 3), '2 classes, but the network num_classes=3'),
+  ],
+)
+def test_a_network_of_other_sizes_is_refused(sizes, message):
+  network = networks.Gnn(*sizes, _OPTIONS)
+  with pytest.raises(ValueError, match=message):
+    node_training.train_nodes(network, _TASK['valid'])
+
+
 @pytest.mark.parametrize('rule', ['accuracy', 'micro_f1'])
 def test_logits_that_are_not_finite_have_no_score(rule):
   rule = getattr(node_training, rule)
