@@ -65,6 +65,14 @@ GRAPHNAS = Options(
 )
 
 
+def _place(kind, one, known):
+  if one not in known:
+    raise ValueError(
+      f'Unknown {kind} {one!r}. Known: {", ".join(map(str, known))}.'
+    )
+  return known.index(one)
+
+
 def gnn(options: Options = AGNN, num_layers: int = 2) -> Space:
   """Return the space of networks of some layers.
 
@@ -80,10 +88,14 @@ def gnn(options: Options = AGNN, num_layers: int = 2) -> Space:
     The space: leaves `int32[L]` by class, `hidden` `int32[L - 1]`.
 
   Raises:
-    ValueError: if there are fewer than two layers.
+    ValueError: if there are fewer than two layers, or an option is unknown.
   """
   if num_layers < 2:
     raise ValueError(f'Expected num_layers of at least 2, got {num_layers}.')
+  for name in ('attention', 'aggregate', 'combine', 'activation'):
+    known = dict.fromkeys((*getattr(AGNN, name), *getattr(GRAPHNAS, name)))
+    for option in getattr(options, name):
+      _place(name, option, list(known))
   depth = dict.fromkeys(options._fields, num_layers)
   depth['hidden'] = num_layers - 1
   return categorical.categorical(
@@ -117,10 +129,12 @@ def from_names(options: Options, **choices: tuple) -> Arch:
     The static architecture.
 
   Raises:
-    ValueError: if a choice is none of the options.
+    ValueError: if there is no such class, or a choice is none of the options.
   """
+  for name in choices:
+    _place('class', name, options._fields)
   return {
-    name: tuple(getattr(options, name).index(one) for one in chosen)
+    name: tuple(_place(name, one, getattr(options, name)) for one in chosen)
     for name, chosen in choices.items()
   }
 
@@ -137,6 +151,9 @@ def kipf(options: Options = AGNN, units: int = 16) -> Arch:
 
   Returns:
     The static architecture.
+
+  Raises:
+    ValueError: as `from_names`.
   """
   return from_names(
     options,
@@ -162,6 +179,9 @@ def velickovic(options: Options = AGNN, units: int = 8, heads: int = 8) -> Arch:
 
   Returns:
     The static architecture.
+
+  Raises:
+    ValueError: as `from_names`.
   """
   return from_names(
     options,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from nasjax import choice
+from nasjax.networks import graph_layers
 from nasjax.spaces import gnn
 
 _BASE = choice.index(gnn.velickovic(units=8, heads=4))
@@ -31,8 +32,44 @@ def test_names_become_choices():
     'combine': (0, 0),
     'activation': (2, 3),
   }
-  with pytest.raises(ValueError):
-    gnn.kipf(units=17)
+
+
+@pytest.mark.parametrize(
+  'build, message',
+  [
+    (lambda: gnn.kipf(units=17), 'Unknown hidden 17. Known: 4, 8, 16, .*256'),
+    (
+      lambda: gnn.from_names(gnn.AGNN, atention=('gcn',)),
+      "Unknown class 'atention'. Known: hidden, attention",
+    ),
+    (
+      lambda: gnn.from_names(gnn.AGNN, combine=('mlp', 'sum')),
+      "Unknown combine 'sum'. Known: identity, mlp",
+    ),
+    (
+      lambda: gnn.gnn(gnn.Options(attention=('gta',))),
+      "Unknown attention 'gta'. Known: const, gcn, gat",
+    ),
+  ],
+)
+def test_what_is_unknown_is_named_with_what_is_known(build, message):
+  with pytest.raises(ValueError, match=message):
+    build()
+
+
+def test_what_a_layer_can_be_is_known():
+  known = dict(
+    attention=graph_layers.ATTENTIONS,
+    aggregate=graph_layers.AGGREGATES,
+    combine=graph_layers.COMBINES,
+    activation=graph_layers.ACTIVATIONS,
+  )
+  for name, layers in known.items():
+    gnn.gnn(gnn.AGNN._replace(**{name: tuple(layers)}))
+    with pytest.raises(ValueError) as error:
+      gnn.gnn(gnn.AGNN._replace(**{name: ('gta',)}))
+    listed = str(error.value).partition('Known: ')[2].rstrip('.')
+    assert set(listed.split(', ')) == set(layers)
 
 
 def test_units_are_heads_times_their_size():
