@@ -129,15 +129,15 @@ class Nago(nn.Module):
     """Channels of the stages."""
     return tuple(self.channels * ratio for ratio in self.channel_ratios)
 
-  def check(self, num_places: int, size: int) -> np.ndarray:
-    """Return `stage_table` of a top level of so many places, or raise.
+  def check(self, nodes: Sequence[int], size: int) -> np.ndarray:
+    """Return `stage_table` of a top level with such numbers of nodes, or raise.
 
     Args:
-      num_places: of the top level.
+      nodes: numbers that the top level can have; the largest has all places.
       size: of the images, in pixels.
 
     Returns:
-      `int[num_places + 1, S]`.
+      `int[max(nodes) + 1, S]`.
 
     Raises:
       ValueError: if a setting, or images of this size, cannot be.
@@ -151,7 +151,12 @@ class Nago(nn.Module):
       )
     if size < 2 ** (len(self.widths) - 1):
       raise ValueError(f'Images of {size} pixels are too small.')
-    return stage_table(num_places, self.stage_ratios)
+    if min(nodes) < len(self.widths):
+      raise ValueError(
+        f'Each of {len(self.widths)} stages needs a node of the top level, '
+        f'which can have {min(nodes)}.'
+      )
+    return stage_table(max(nodes), self.stage_ratios)
 
   @nn.compact
   def __call__(
@@ -159,13 +164,15 @@ class Nago(nn.Module):
   ) -> chex.Array:
     """Return logits `[B, num_classes]` of images `[B, H, W, C]`.
 
+    They are NaN where the top level has fewer nodes than there are stages.
+
     Args:
       arch: the graphs; see `spaces.generators.realise`.
       x: images.
       train: whether running statistics, if kept, are updated rather than used.
     """
     arch = jax.tree.map(jnp.asarray, arch)
-    table = self.check(arch.top.mask.shape[0], min(x.shape[1:3]))
+    table = self.check(arch.top.mask.shape, min(x.shape[1:3]))
     stages = _stages(arch.top, table)
     stem = self._stem(x, train)
     entrances = random_graphs.is_input(arch.top)
@@ -198,7 +205,9 @@ class Nago(nn.Module):
     x = layers.Conv(self.head, name='head')(layers.Relu()(x))
     x = layers.BatchNorm(track=self.track, name='head_norm')(x, train)
     x = jnp.mean(layers.Relu()(x), axis=(1, 2))
-    return layers.Dense(self.num_classes, name='classifier')(x)
+    logits = layers.Dense(self.num_classes, name='classifier')(x)
+    is_whole = jnp.sum(arch.top.mask) >= len(stages)
+    return jnp.where(is_whole, logits, jnp.nan)
 
   def _stem(self, x, train):
     for i in (0, 1):

@@ -56,14 +56,14 @@ def _edges(network, arch, table):
 
 
 def nago_cost(
-  network: nago.Nago, input_shape: tuple[int, int, int], num_places: int
+  network: nago.Nago, input_shape: tuple[int, int, int], nodes: Sequence[int]
 ) -> Callable[[hierarchies.Hierarchy], Cost]:
   """Return the cost of any network of some settings.
 
   Args:
     network: the settings.
     input_shape: of one image, `(H, W, C)`.
-    num_places: of the top level.
+    nodes: numbers of them that the top level can have.
 
   Returns:
     `(arch) -> Cost`.
@@ -72,7 +72,7 @@ def nago_cost(
     ValueError: if the settings cannot be.
   """
   height, width, depth = input_shape
-  table = network.check(num_places, min(height, width))
+  table = network.check(nodes, min(height, width))
   widths = np.array(network.widths)
   halved = lambda size: [-(-size // 2**s) for s in range(len(widths))]
   pixels = np.array(halved(height)) * np.array(halved(width))
@@ -88,7 +88,7 @@ def nago_cost(
     ends = jnp.cumsum(jnp.asarray(table)[jnp.sum(arch.top.mask)])
     params, macs, memory = float(fixed), float(fixed_macs), 0.0
     for s, (size, area) in enumerate(zip(widths.tolist(), pixels.tolist())):
-      node = jnp.arange(num_places)
+      node = jnp.arange(max(nodes))
       cells = (node < ends[s]) & (node >= (ends[s - 1] if s else 0))
       count = jnp.sum(arch.bottom.mask & cells[:, None, None])
       params += count * (9 * size**2 + 2 * size)
@@ -131,7 +131,7 @@ def expected(
     `(arch) -> f32[]` of the parameters of a generator.
 
   Raises:
-    ValueError: if there is no such cost.
+    ValueError: if there is no such cost, or the settings cannot be.
   """
   known = (*Cost._fields, 'depth')
   if what not in known:
@@ -139,7 +139,7 @@ def expected(
   if what == 'depth':
     one = lambda arch: hierarchies.depth(arch).astype(jnp.float32)
   else:
-    cost = nago_cost(network, input_shape, max(levels[0].nodes))
+    cost = nago_cost(network, input_shape, levels[0].nodes)
     one = lambda arch: getattr(cost(arch), what)
 
   def mean(arch: Arch) -> jax.Array:

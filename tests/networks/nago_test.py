@@ -235,7 +235,7 @@ def test_a_graph_merges_as_it_says(drawn, merge):
 @pytest.mark.parametrize('merge', dag.MERGES)
 def test_weights_are_counted_that_the_network_reads(drawn, merge):
   network = networks.Nago(**_NET, merge=merge)
-  cost = jax.jit(nago_cost.nago_cost(network, _SHAPE, 4))
+  cost = jax.jit(nago_cost.nago_cost(network, _SHAPE, (3, 4)))
   images = jnp.zeros((1, *_SHAPE))
   shapes = jax.eval_shape(
     network.init, jax.random.key(0), _at(drawn[1], 0), images
@@ -251,7 +251,7 @@ def test_weights_are_counted_that_the_network_reads(drawn, merge):
 
 def test_memory_and_multiply_adds_count_every_operation(drawn):
   network = networks.Nago(**_NET)
-  cost = jax.jit(nago_cost.nago_cost(network, _SHAPE, 4))
+  cost = jax.jit(nago_cost.nago_cost(network, _SHAPE, (3, 4)))
   for i in range(24):
     arch = jax.tree.map(np.asarray, _at(drawn[1], i))
     num_nodes = arch.top.mask.sum()
@@ -295,13 +295,29 @@ def test_ratios_that_leave_a_stage_empty_are_refused(ratios, what):
     nago.stage_sizes(9, ratios)
 
 
+def test_a_top_level_of_fewer_nodes_than_stages_is_no_network(drawn):
+  sizes = dict(channel_ratios=(1, 2, 4, 8), stage_ratios=(0.25,) * 4)
+  network = networks.Nago(**_NET | sizes)
+  with pytest.raises(ValueError, match='Each of 4 stages .* can have 3'):
+    nago_cost.expected(network, _LEVELS, (9, 9, 1), 'params')
+  network.check((4,), 9)
+  # What no one can check before it is drawn has no score.
+  images = jnp.ones((1, 9, 9, 1))
+  sizes = drawn[1].top.mask.sum(1)
+  archs = [_at(drawn[1], int(np.argmax(sizes == size))) for size in (3, 4)]
+  params = _init(network, archs[1], images)
+  apply = jax.jit(lambda arch: network.apply({'params': params}, arch, images))
+  finite = [bool(jnp.isfinite(apply(arch)).all()) for arch in archs]
+  assert finite == [False, True]
+
+
 def test_costs_of_generators_are_means_of_their_networks(drawn):
   network = networks.Nago(**_NET)
   params = nago_cost.expected(network, _LEVELS, _SHAPE, 'params', num_samples=4)
   arch = _at(drawn[0], 1)
   repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], 4, 0), arch)
   each = generators.realise_all(_LEVELS, repeated)  # by the same keys
-  cost = jax.jit(jax.vmap(nago_cost.nago_cost(network, _SHAPE, 4)))
+  cost = jax.jit(jax.vmap(nago_cost.nago_cost(network, _SHAPE, (3, 4))))
   expected = np.mean(cost(each).params)
   assert jax.jit(params)(arch) == pytest.approx(expected)
   with pytest.raises(ValueError, match='Unknown cost'):
