@@ -97,7 +97,9 @@ def nago_cost(
       for level in (arch.middle, arch.bottom):
         degrees = jnp.sum(level.adjacency, axis=-2)
         degrees *= cells.reshape(-1, *(1,) * (degrees.ndim - 1))
-        params += _merge_params(network.merge, degrees, size)
+        merges = _merge_params(network.merge, degrees, size)
+        params += merges
+        macs += merges * area if network.merge == 'concat' else 0
       params += edges[s, s]
       entering = starts[s] * first if s else 0
       entering += sum(edges[t, s] * widths[t] for t in range(s))

@@ -263,6 +263,24 @@ def test_memory_and_multiply_adds_count_every_operation(drawn):
     assert least < found.macs < least * 1.6
 
 
+def test_multiply_adds_count_the_convolutions_that_merge(drawn):
+  plain, merging = (
+    jax.jit(nago_cost.nago_cost(networks.Nago(**_NET, merge=m), _SHAPE, (3, 4)))
+    for m in ('sum', 'concat')
+  )
+  for i in range(6):
+    arch = jax.tree.map(np.asarray, _at(drawn[1], i))
+    num_nodes, extra = arch.top.mask.sum(), 0
+    for node in range(num_nodes):
+      is_first = node < (num_nodes + 1) // 2
+      each = 25 * 2**2 if is_first else 9 * 4**2
+      wirings = [arch.middle.adjacency[node], *arch.bottom.adjacency[node]]
+      degrees = np.concatenate([wiring.sum(0) for wiring in wirings])
+      extra += each * degrees[degrees > 1].sum()
+    assert extra > 0
+    assert merging(arch).macs - plain(arch).macs == extra
+
+
 def test_statistics_are_those_of_the_nodes_that_exist(drawn):
   graph = dag.Graph(functools.partial(dag.Operation, True, True), 'sum')
   x = jax.random.normal(jax.random.key(1), (2, 4, 4, 3))
