@@ -30,7 +30,7 @@ from nasjax.spaces import categorical, deepnets_graphs, deepnets_layouts
 from nasjax.types import Arch, Key, Mask, Space
 
 Layout = deepnets_layouts.Layout
-_MOST_NODES_IF_DEEP, _MOST_CELLS_WITHOUT_NORM = 2, 5
+_MOST_CELLS_WITHOUT_NORM = 5
 _MOST_DRAWS = 10_000  # for one valid network
 _HEAVY = ('conv_5x5', 'conv_7x7')
 
@@ -70,7 +70,8 @@ def _settle(layout: Layout, allowed: Mask, arch: Arch) -> Arch:
   # A node that nothing reads, as the last one, is an output.
   reads = deepnets_layouts.reads(layout, settled)[..., 2:].any(-3).any(-2)
   drop = jnp.where(there[None] & reads, arch['drop'], 0)
-  large = (value.depths > _MOST_CELLS_WITHOUT_NORM) | (value.steps > 2)
+  large = value.depths > _MOST_CELLS_WITHOUT_NORM
+  large |= value.steps > layout.steps_if_deep
   norms = jnp.where(large, default('norms'), arch['norms'])
   return settled | {'drop': drop, 'norms': norms}
 
@@ -129,7 +130,7 @@ def _draw(layout, allowed, plain, key):
     drawn = jax.random.categorical(keys[1], jnp.where(usable, 0.0, -jnp.inf))
     op = jnp.where(jax.random.bernoulli(keys[2]), drawn, arch['op'][1])
     arch['op'] = arch['op'].at[1].set(op)
-  few = allowed['steps'][0] & (np.array(layout.steps) <= _MOST_NODES_IF_DEEP)
+  few = allowed['steps'][0] & (np.array(layout.steps) <= layout.steps_if_deep)
   if few.any():
     deep = jax.random.randint(keys[3], (), *layout.deep_from)
     depth = deepnets_layouts.values(layout, arch).depths

@@ -36,7 +36,8 @@ class Layout(NamedTuple):
   heads: tuple[str, ...] = ('average', 'flatten')
   hidden: tuple[int, ...] = (0, 64, 128, 256, 512)  # width of a hidden layer
   reductions: int = 2
-  deep_from: tuple[int, int] = (7, 11)  # more cells than that: at most 2 nodes
+  deep_from: tuple[int, int] = (7, 11)  # deep: more cells than a draw of these
+  steps_if_deep: int = 2  # most nodes of a deep network's cell
   image: tuple[int, int, int] = (32, 32, 3)
   num_classes: int = 10
   max_params: float | None = 1e7  # in networks that are kept; None: any

@@ -23,6 +23,7 @@ class Split(NamedTuple):
   layout: Layout
   seed: int
   size: int
+  source: Layout  # from which they are drawn, of as many options
 
 
 class Extremes(NamedTuple):
@@ -32,7 +33,9 @@ class Extremes(NamedTuple):
   depths: tuple[int, ...] = tuple(range(10, 37))
   steps: tuple[int, ...] = tuple(range(2, 11))
   size: int = 100
-  max_params: float | None = 1e8
+  max_params: float | None = 1e8  # of 'deep' and 'dense'
+  deep_from: tuple[int, int] = (18, 19)  # of 'deep'
+  steps_if_deep: int = 6  # of 'dense'
 
 
 _EXTREMES = Extremes()
@@ -60,19 +63,23 @@ def splits(
   References:
     Knyazev et al., 2021, section 3.2 and table 1.
   """
-  change = lambda **kwargs: layout._replace(
-    **kwargs, max_params=extremes.max_params
-  )
   few = extremes.size
   widths = tuple(extremes.wide * width for width in layout.widths)
+  large = layout._replace(max_params=extremes.max_params)
+  deep = large._replace(depths=extremes.depths, deep_from=extremes.deep_from)
+  dense = large._replace(
+    steps=extremes.steps, steps_if_deep=extremes.steps_if_deep
+  )
+  norm_free = layout._replace(norms=('none',))
+  wide = layout._replace(widths=widths, max_params=None)
   return {
-    'train': Split(layout, 1, sizes[0]),
-    'valid': Split(layout, 0, sizes[1]),
-    'test': Split(layout, 2, sizes[2]),
-    'wide': Split(change(widths=widths), 2, few),
-    'deep': Split(change(depths=extremes.depths), 3, few),
-    'dense': Split(change(steps=extremes.steps), 4, few),
-    'norm_free': Split(change(norms=('none',)), 5, few),
+    'train': Split(layout, 1, sizes[0], layout),
+    'valid': Split(layout, 0, sizes[1], layout),
+    'test': Split(layout, 2, sizes[2], layout),
+    'wide': Split(wide, 2, few, layout),
+    'deep': Split(deep, 3, few, deep),
+    'dense': Split(dense, 4, few, dense),
+    'norm_free': Split(norm_free, 5, few, norm_free),
   }
 
 
@@ -95,6 +102,6 @@ def networks(split: Split, first: int = 0, count: int | None = None) -> Arch:
     raise ValueError(
       f'Networks {first} to {first + count - 1} of a split of {split.size}.'
     )
-  space, key = deepnets.deepnets(split.layout), jax.random.key(split.seed)
+  space, key = deepnets.deepnets(split.source), jax.random.key(split.seed)
   draw = lambda i: space.sample(jax.random.fold_in(key, i))
   return jax.jit(jax.vmap(draw))(first + jnp.arange(count))

@@ -163,6 +163,44 @@ def test_splits_out_of_the_distribution_are_what_they_are_called(digits):
     assert jnp.all(check(deepnets_splits.networks(splits[name], 0, 4)))
 
 
+def test_wide_networks_are_those_of_the_test_whatever_their_size(digits):
+  layout = _DIGITS._replace(max_params=2e3)
+  splits = deepnets_splits.splits(layout, (9, 9, 20))
+  test, wide = splits['test'], splits['wide']._replace(size=20)
+  archs, wider = deepnets_splits.networks(test), deepnets_splits.networks(wide)
+  jax.tree.map(np.testing.assert_array_equal, archs, wider)
+  count = jax.jit(
+    jax.vmap(functools.partial(deepnets.num_params, wide.layout))
+  )
+  assert count(wider).max() > 2e3
+  assert splits['norm_free'].layout.max_params == 2e3
+
+
+def test_deep_and_dense_networks_have_nodes_as_the_authors_give_them():
+  # Sizes apart, of which the graphs would have to be compiled.
+  splits = deepnets_splits.splits(
+    _CIFAR._replace(max_params=None),
+    extremes=deepnets_splits.Extremes(size=400, max_params=None),
+  )
+  sizes = {}
+  for name in ('test', 'deep', 'dense'):
+    archs = deepnets_splits.networks(splits[name], 0, 400)
+    pick = lambda what, name=name, archs=archs: np.array(
+      getattr(splits[name].layout, what)
+    )[archs[what][:, 0]]
+    sizes[name] = pick('depths'), pick('steps')
+  depths, steps = sizes['test']
+  assert set(steps[depths > 10]) == {1, 2}
+  assert steps[depths <= 7].max() == 4
+  depths, steps = sizes['deep']
+  assert depths.min() == 10 and depths.max() == 36
+  assert steps[depths <= 18].max() == 4
+  assert steps[depths > 18].max() == 2
+  depths, steps = sizes['dense']
+  assert steps[depths > 10].max() == 6
+  assert steps[depths <= 7].max() > 6
+
+
 @pytest.mark.slow
 def test_networks_for_cifar_10_are_as_the_generator_says():
   split = deepnets_splits.splits()['valid']
