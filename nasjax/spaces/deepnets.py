@@ -17,9 +17,16 @@ Deviations
     its predecessor; a node that nothing else reads is never left out of the
     concatenation. So no network has parts that do not count.
   * The width is one more choice, of equal chances; the authors draw it in
-    training, with narrower ranges for large networks.
+    training, with narrower ranges for large networks. So is that of a hidden
+    layer, and what is too big is so at its own widths, theirs at 32 and 256.
+  * Whether nodes are left out is drawn for each of them in both kinds of cells;
+    the authors' coin decides for a network.
+  * Up to five cells may have no norm; of the authors' 'deep' networks, 11.
+  * What excites channels needs a convolution in its own cell; the authors
+    accept one in the other kind.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -73,7 +80,18 @@ def _settle(layout: Layout, allowed: Mask, arch: Arch) -> Arch:
   large = value.depths > _MOST_CELLS_WITHOUT_NORM
   large |= value.steps > layout.steps_if_deep
   norms = jnp.where(large, default('norms'), arch['norms'])
-  return settled | {'drop': drop, 'norms': norms}
+  # A double stem has no pool behind it.
+  pools = jnp.where(value.stems > 0, default('stem_pools'), arch['stem_pools'])
+  return settled | {'drop': drop, 'norms': norms, 'stem_pools': pools}
+
+
+def _has(layout, arch, names):
+  """Return where operations of nodes are some of these, `bool[2, S, 2]`."""
+  there = (
+    jnp.arange(max(layout.steps)) < deepnets_layouts.values(layout, arch).steps
+  )
+  chosen = jnp.asarray([name in names for name in layout.operations])
+  return chosen[arch['op']] & there[None, :, None]
 
 
 def _is_small(layout, arch):
@@ -95,11 +113,7 @@ def is_valid(layout: Layout, arch: Arch) -> jax.Array:
   value = deepnets_layouts.values(layout, arch)
   reads = deepnets_layouts.reads(layout, arch)
   there = jnp.arange(max(layout.steps)) < value.steps
-  which = lambda names: jnp.asarray(
-    [name in names for name in layout.operations]
-  )
-  kinds = there[None, :, None]  # of decisions of both cells
-  has = lambda names: which(names)[arch['op']] & kinds
+  has = functools.partial(_has, layout, arch)
   count = lambda names: has(names).sum((1, 2))
   learns = [name for name in layout.operations if 'conv' in name]
   fed = reads.any((2, 3)) | ~there[None]
@@ -119,6 +133,30 @@ def num_params(layout: Layout, arch: Arch) -> jax.Array:
   return deepnets_graphs.num_params(deepnets_graphs.graph(layout, arch))
 
 
+def _pick(key, chances, allowed):
+  """Return an option that is allowed, by the chances of all."""
+  # What has no chance is taken where nothing else is allowed.
+  logits = jnp.log(jnp.maximum(chances, 1e-30))
+  logits = jnp.where(jnp.asarray(allowed), logits, -jnp.inf)
+  return jax.random.categorical(key, logits)
+
+
+def _draw_head(layout, allowed, key, averages):
+  """Draw the head: one in ten flattens if it may, one in two has two layers."""
+  head_key, hidden_key = jax.random.split(key)
+  flattens = np.array(layout.heads) == 'flatten'
+  share = jnp.where(averages, 0.0, 0.1)
+  heads = _pick(
+    head_key, jnp.where(flattens, share, 1 - share), allowed['heads']
+  )
+  widths = allowed['hidden'] & (np.array(layout.hidden) > 0)
+  chances = jnp.where(widths, 1 / max(widths.sum(), 1), 1.0)
+  return {
+    'heads': heads,
+    'hidden': _pick(hidden_key, chances, allowed['hidden']),
+  }
+
+
 def _draw(layout, allowed, plain, key):
   """Return a network before it is looked at."""
   keys = jax.random.split(key, 5)
@@ -131,11 +169,15 @@ def _draw(layout, allowed, plain, key):
     op = jnp.where(jax.random.bernoulli(keys[2]), drawn, arch['op'][1])
     arch['op'] = arch['op'].at[1].set(op)
   few = allowed['steps'][0] & (np.array(layout.steps) <= layout.steps_if_deep)
+  depth = deepnets_layouts.values(layout, arch).depths
+  is_deep = depth > jax.random.randint(keys[3], (), *layout.deep_from)
   if few.any():
-    deep = jax.random.randint(keys[3], (), *layout.deep_from)
-    depth = deepnets_layouts.values(layout, arch).depths
     steps = jax.random.categorical(keys[4], jnp.where(few, 0.0, -jnp.inf))
-    arch['steps'] = jnp.where(depth > deep, steps[None], arch['steps'])
+    arch['steps'] = jnp.where(is_deep, steps[None], arch['steps'])
+  attends = _has(layout, arch, ('msa',)).any()
+  # A number that is none of the keys above.
+  head_key = jax.random.fold_in(key, 5)
+  arch |= _draw_head(layout, allowed, head_key, attends | is_deep)
   arch = jax.tree.map(lambda leaf: leaf.astype(jnp.int32), arch)
   return _settle(layout, allowed, arch)
 

@@ -169,9 +169,7 @@ def test_wide_networks_are_those_of_the_test_whatever_their_size(digits):
   test, wide = splits['test'], splits['wide']._replace(size=20)
   archs, wider = deepnets_splits.networks(test), deepnets_splits.networks(wide)
   jax.tree.map(np.testing.assert_array_equal, archs, wider)
-  count = jax.jit(
-    jax.vmap(functools.partial(deepnets.num_params, wide.layout))
-  )
+  count = jax.jit(jax.vmap(functools.partial(deepnets.num_params, wide.layout)))
   assert count(wider).max() > 2e3
   assert splits['norm_free'].layout.max_params == 2e3
 
@@ -199,6 +197,33 @@ def test_deep_and_dense_networks_have_nodes_as_the_authors_give_them():
   depths, steps = sizes['dense']
   assert steps[depths > 10].max() == 6
   assert steps[depths <= 7].max() > 6
+
+
+def test_heads_and_stems_have_the_chances_of_the_authors():
+  # Few nodes, so that enough networks do not attend; any size, as above.
+  layout = _CIFAR._replace(max_params=None, steps=(1, 2))
+  sample = deepnets.deepnets(layout).sample
+  keys = jax.random.split(jax.random.key(0), 6000)
+  archs = jax.tree.map(np.asarray, jax.jit(jax.vmap(sample))(keys))
+  pick = lambda name: np.array(getattr(layout, name))[archs[name][:, 0]]
+  there = np.arange(2) < pick('steps')[:, None]
+  attends = np.array(layout.operations)[archs['op']] == 'msa'
+  attends = (attends & there[:, None, :, None]).any((1, 2, 3))
+  flattens, depths = pick('heads') == 'flatten', pick('depths')
+  assert not flattens[attends | (depths > 10)].any()
+  # Of 7 cells or fewer none is deep: 1,200 networks, whose share has a standard
+  # deviation of 0.9 %.
+  free = ~attends & (depths <= 7)
+  assert free.sum() > 900
+  assert flattens[free].mean() == pytest.approx(0.1, abs=0.03)
+  hidden = pick('hidden')
+  assert (hidden == 0).mean() == pytest.approx(0.5, abs=0.03)
+  for width in layout.hidden[1:]:
+    assert (hidden == width).mean() == pytest.approx(0.125, abs=0.02)
+  double, pools = pick('stems') == 'double', pick('stem_pools')
+  assert double.mean() == pytest.approx(0.5, abs=0.03)
+  assert not pools[double].any()
+  assert pools[~double].mean() == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.slow
