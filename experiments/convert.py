@@ -4,8 +4,12 @@ r"""Converts the official files of a benchmark that you own into a table.
     --source=nasbench_only108.tfrecord --output=nb101.npz
   python -m experiments.convert --benchmark=nats \
     --source=NATS-tss-v1_0-3ffb9-simple --output=nb201_table.npz
+  python -m experiments.convert --benchmark=planetoid \
+    --source=planetoid/data/ind.cora --output=cora.npz
+  python -m experiments.convert --benchmark=nasbench_graph \
+    --source=nas-bench-graph/light --output=nas_bench_graph.npz
 
-Neither needs the benchmark's own package, TensorFlow or PyTorch.
+None needs the benchmark's own package, TensorFlow or PyTorch.
 """
 
 from collections.abc import Sequence
@@ -13,12 +17,24 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from nasjax import experiment
-from nasjax.data import convert_nasbench101, convert_nats
+from nasjax.data import (
+  convert_nasbench101,
+  convert_nasbench_graph,
+  convert_nats,
+  convert_planetoid,
+)
 
 _BENCHMARK = flags.DEFINE_enum(
-  'benchmark', None, ['nasbench101', 'nats'], 'Whose files the source has.'
+  'benchmark',
+  None,
+  ['nasbench101', 'nats', 'planetoid', 'nasbench_graph'],
+  'Whose files the source has.',
 )
-_SOURCE = flags.DEFINE_string('source', None, 'The official file or folder.')
+_SOURCE = flags.DEFINE_string(
+  'source',
+  None,
+  'The official file, folder, or start of the files (planetoid).',
+)
 _OUTPUT = flags.DEFINE_string('output', None, 'The table to write, an .npz.')
 _ALLOW_MISSING = flags.DEFINE_bool(
   'allow_missing', False, 'Whether cells may lack a file (nats).'
@@ -36,11 +52,16 @@ def main(argv: Sequence[str]) -> None:
     raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   source, output = _SOURCE.value, _OUTPUT.value
   with experiment.launch.clear_errors():
-    if _BENCHMARK.value == 'nats':
-      num_cells = convert_nats.convert(source, output, _ALLOW_MISSING.value)
-    else:
-      num_cells, _, _ = convert_nasbench101.convert(source, output)
-  print(f'{output}: {num_cells:,} cells')
+    match _BENCHMARK.value:
+      case 'nats':
+        size = convert_nats.convert(source, output, _ALLOW_MISSING.value)
+      case 'planetoid':
+        size = convert_planetoid.convert(source, output)
+      case 'nasbench_graph':
+        size = convert_nasbench_graph.convert(source, output)
+      case _:
+        size, _, _ = convert_nasbench101.convert(source, output)
+  print(f'{output}: {size:,} rows')
 
 
 if __name__ == '__main__':

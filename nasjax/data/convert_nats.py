@@ -5,23 +5,19 @@ Algorithms for Architecture Topology and Size, 2021,
 https://arxiv.org/abs/2009.00437: the cells of NAS-Bench-201, trained anew.
 
 `NATS-tss-v1_0-3ffb9-simple` is a folder of pickles, one a cell, compressed by
-bzip2. A pickle may name any function to be called, so these are read by an
-unpickler that knows dicts, numbers and nothing else.
+bzip2.
 """
 
 import bz2
-import collections
 from collections.abc import Mapping
-import io
 import os
 import pathlib
-import pickle
 import re
 from typing import Any
 
 import numpy as np
 
-from nasjax.data import tabular
+from nasjax.data import pickles, tabular
 
 META = 'meta.pickle.pbz2'
 _EDGES = ((0,), (0, 1), (0, 1, 2))
@@ -43,32 +39,8 @@ _DATASETS = {
 }
 
 
-def _scalar(dtype, data):
-  """What numpy pickles a number as, without its other powers."""
-  if dtype.kind not in 'fiub':
-    raise pickle.UnpicklingError(f'numbers only, not {dtype}')
-  return np.frombuffer(data, dtype)[0]
-
-
-_ALLOWED = {
-  ('collections', 'OrderedDict'): collections.OrderedDict,
-  ('numpy', 'dtype'): np.dtype,
-  ('numpy.core.multiarray', 'scalar'): _scalar,
-  ('numpy._core.multiarray', 'scalar'): _scalar,
-}
-
-
-class _Unpickler(pickle.Unpickler):
-  """Loads dicts and numbers."""
-
-  def find_class(self, module, name):
-    if (module, name) not in _ALLOWED:
-      raise pickle.UnpicklingError(f'{module}.{name} is not data')
-    return _ALLOWED[module, name]
-
-
 def read_pickle(path: str | os.PathLike[str]) -> Any:
-  """Return what a compressed pickle holds, if it is dicts and numbers.
+  """Return what a compressed pickle holds, if it is data; see `pickles`.
 
   Args:
     path: of the file, `*.pickle.pbz2`.
@@ -81,18 +53,9 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
   """
   try:
     data = bz2.decompress(pathlib.Path(path).read_bytes())
-    return _Unpickler(io.BytesIO(data)).load()
-  except (
-    pickle.UnpicklingError,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-  ) as error:
+  except (OSError, EOFError, ValueError) as error:
     raise ValueError(f'Cannot read {path}: {error}') from error
+  return pickles.load(data, path)
 
 
 def operations(string: str) -> list[int]:

@@ -36,8 +36,8 @@ _MEASURES = {
   'train_time_s': ('seconds', 1),
 }
 _SOURCE = (
-  '`python -m experiments.convert nasbench101` makes such a table of the '
-  'official files (https://github.com/google-research/nasbench).'
+  '`python -m experiments.convert --benchmark=nasbench101` makes such a table '
+  'of the official files (https://github.com/google-research/nasbench).'
 )
 _ENERGY_SOURCE = (
   'It is a re-encoding of 7v_data.pt of '

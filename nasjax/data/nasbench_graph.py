@@ -3,8 +3,9 @@
 Y. Qin, Z. Zhang, X. Wang, Z. Zhang and W. Zhu, NAS-Bench-Graph: Benchmarking
 Graph Neural Architecture Search, 2022, https://arxiv.org/abs/2206.09166.
 
-`nas_bench_graph.npz` is a re-encoding of the authors' files. A search should
-see `*_valid`; `*_test` is for reports. The ninth graph, proteins, has a space
+`nas_bench_graph.npz` is a re-encoding of the authors' files, made by
+`convert_nasbench_graph`. A search should see `*_valid`; `*_test` is for
+reports. The ninth graph, proteins, has a space
 of its own and is left out.
 """
 
@@ -38,11 +39,10 @@ OPERATIONS = (
   'fc',
   'skip',
 )
-_MEASURES = ('valid', 'test', 'latency_s', 'params_M')
+MEASURES = ('valid', 'test', 'latency_s', 'params_M')
 _SOURCE = (
-  'It holds `link` (u8[26206], a row of `link_table`), `ops` (u8[26206, 4]) '
-  'and the columns of the light files of '
-  'https://github.com/THUMNLab/NAS-Bench-Graph.'
+  '`python -m experiments.convert --benchmark=nasbench_graph` makes it of the '
+  'light files of https://github.com/THUMNLab/NAS-Bench-Graph.'
 )
 
 
@@ -77,15 +77,15 @@ def load_nasbench_graph(
   path = tables.find(FILE, data_dir, _SOURCE)
   arrays = tables.read(path)
   tables.check_names(path, arrays, 'op_names', OPERATIONS)
-  tables.check_names(path, arrays, 'columns', _MEASURES)
+  tables.check_names(path, arrays, 'columns', MEASURES)
   link = tables.take(path, arrays, 'link', 'uint8', (NUM_ROWS,))
   ops = tables.take(path, arrays, 'ops', 'uint8', (NUM_ROWS, 4))
   columns = {}
   for graph in GRAPHS:
-    shape = (NUM_ROWS, len(_MEASURES))
+    shape = (NUM_ROWS, len(MEASURES))
     measured = tables.take(path, arrays, graph, 'float32', shape)
     measured = np.pad(measured, ((0, 1), (0, 0)), constant_values=np.nan)
-    for name, column in zip(_MEASURES, measured.T):
+    for name, column in zip(MEASURES, measured.T):
       scale = 100 if name in ('valid', 'test') else 1
       columns[f'{graph}_{name}'] = scale * column
   archs = {'link': link[:, None].astype('i4'), 'op': ops.astype('i4')}

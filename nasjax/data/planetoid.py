@@ -4,7 +4,8 @@ Z. Yang, W. Cohen and R. Salakhutdinov, Revisiting Semi-Supervised Learning with
 Graph Embeddings, 2016, https://arxiv.org/abs/1603.08861: 20 nodes of each class
 to train on, 500 for validation, 1,000 for the test.
 
-`cora.npz` and `citeseer.npz` are re-encodings of the authors' files `ind.*`.
+`cora.npz` and `citeseer.npz` are re-encodings of the authors' files `ind.*`,
+made by `convert_planetoid`.
 """
 
 import os
@@ -18,9 +19,8 @@ from nasjax.data import nodes, tables
 SIZES = {'cora': (2708, 1433, 7), 'citeseer': (3327, 3703, 6)}
 _PARTS = {'train': 'train', 'valid': 'val', 'test': 'test'}
 _SOURCE = (
-  'It holds `feature_ij` (entries that are one), `shape`, `labels` (-1 for '
-  'none), `edges`, `train`, `val` and `test` of the files ind.* of '
-  'https://github.com/kimiyoung/planetoid.'
+  '`python -m experiments.convert --benchmark=planetoid` makes it of the files '
+  'ind.* of https://github.com/kimiyoung/planetoid.'
 )
 
 

@@ -30,7 +30,8 @@ OPERATIONS = (
 _SOURCE = (
   'It holds `ops` (u8[15625, 6]), `op_names` and one vector a measurement of '
   'the public tables of NAS-Bench-201 (https://github.com/D-X-Y/NAS-Bench-201)'
-  ' and of the projects that publish its accuracies.'
+  ' and of the projects that publish its accuracies. `python -m '
+  'experiments.convert --benchmark=nats` makes one of the files of NATS-Bench.'
 )
 
 

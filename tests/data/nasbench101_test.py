@@ -103,7 +103,7 @@ def test_a_wrong_table_is_refused(tmp_path):
 
 
 def test_an_absent_file_is_named_with_how_to_make_it(tmp_path):
-  with pytest.raises(ValueError, match='experiments.convert nasbench101'):
+  with pytest.raises(ValueError, match='convert --benchmark=nasbench101'):
     nasbench101.load_nasbench101(tmp_path)
   with pytest.raises(ValueError, match='surrogate-ec-nasbench'):
     nasbench101.load_nasbench101_energy(tmp_path)
