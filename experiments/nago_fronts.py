@@ -31,6 +31,37 @@ flags.mark_flags_as_required(['runs', 'output'])
 COSTS = ('params', 'memory')
 
 
+def folders(paths: Sequence[str]) -> dict[str, pathlib.Path]:
+  """Return the folders of runs by their own names.
+
+  Args:
+    paths: of the folders.
+
+  Returns:
+    The folders.
+
+  Raises:
+    ValueError: if two have one name, which would be one row of the table.
+  """
+  found = {pathlib.Path(path).name: pathlib.Path(path) for path in paths}
+  if len(found) < len(paths):
+    raise ValueError(f'Expected folders of different names, got {paths}.')
+  return found
+
+
+def cost_functions(config: dict[str, Any]) -> dict[str, Any]:
+  """Return what generators cost, as functions by name.
+
+  Args:
+    config: of a run, which describes the weights at least.
+
+  Returns:
+    The costs, of the networks of the run.
+  """
+  section = config['describe']['params']
+  return {what: build.build(dict(section, what=what)) for what in COSTS}
+
+
 def evaluated(workdir: pathlib.Path) -> list[dict[str, Any]]:
   """Return what the seeds of a run have trained in full.
 
@@ -46,7 +77,7 @@ def evaluated(workdir: pathlib.Path) -> list[dict[str, Any]]:
   template = jax.eval_shape(method.init, jax.random.key(0))
   with checkpoint.manager(workdir / 'search' / 'checkpoints') as folder:
     _, state = checkpoint.restore(folder, template)
-  cost = {what: build.build(dict(config['describe'][what])) for what in COSTS}
+  cost = cost_functions(config)
   of_all = jax.jit(jax.vmap(lambda arch: {c: f(arch) for c, f in cost.items()}))
   seeds = []
   for seed in range(config['num_seeds']):
@@ -99,12 +130,18 @@ def draw(runs: dict[str, Any], path: pathlib.Path) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-  """Read all runs, write table and figure."""
-  del argv
+  """Read all runs, write table and figure.
+
+  Args:
+    argv: what is left of the command line: nothing but its name.
+  """
+  if len(argv) > 1:
+    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
   experiment.launch.set_up_jax()
+  with experiment.launch.clear_errors():
+    runs = {n: evaluated(path) for n, path in folders(_RUNS.value).items()}
   output = pathlib.Path(_OUTPUT.value)
   output.mkdir(parents=True, exist_ok=True)
-  runs = {pathlib.Path(p).name: evaluated(pathlib.Path(p)) for p in _RUNS.value}
   rows = []
   for cost in COSTS:
     worst = max(seed[cost].max() for seeds in runs.values() for seed in seeds)

@@ -11,6 +11,11 @@ Deviations
     factor matters little.
   * There, the test score is the best of all epochs. Here an estimator sees the
     validation part alone.
+  * There, every choice has a reward of its own: the score and the entropy of
+    its decision. Here all have one, the score and the negative log-likelihood
+    of the sample.
+  * There, the result is the best of the five best, each trained twenty times
+    more. Here it is the best of the search.
 """
 
 import optax

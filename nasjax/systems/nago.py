@@ -14,6 +14,8 @@ of a training, and Bayesian optimisation of accuracy and memory or time, here
 `strategies.parego`.
 
 Deviations
+  * What the authors' program calls BOHB is successive halving of what improves
+    most by a Gaussian process; here it is that of its paper, by densities.
   * The surrogate for several objectives is a Gaussian process with noise, the
     paper's a Bayesian network whose noise depends on the parameters.
   * All networks run in one program (`networks.nago`), of one width.
