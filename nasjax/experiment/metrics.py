@@ -69,6 +69,13 @@ def write_json(path: pathlib.Path, value: Any) -> None:
   os.replace(temporary, path)
 
 
+def write_arrays(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
+  """Write an npz file in one step, as `write_json` does."""
+  temporary = path.with_name(f'.{path.name}')
+  np.savez(temporary, **arrays)
+  os.replace(temporary, path)
+
+
 def read_json(path: pathlib.Path) -> Any:
   """Read a file that `write_json` wrote; ValueError if it is no JSON."""
   try:

@@ -64,11 +64,10 @@ def write_scores(
     table |= {f'{name}_raw': raw[name], f'{name}_score': oriented[name]}
   table |= described
   leaves = _leaves(archs.archs)
-  temporary = job.workdir / '.scores.npz'
-  np.savez(
-    temporary, **table, **{f'arch.{k}': leaf for k, leaf in leaves.items()}
+  metrics.write_arrays(
+    job.workdir / 'scores.npz',
+    table | {f'arch.{k}': leaf for k, leaf in leaves.items()},
   )
-  os.replace(temporary, job.workdir / 'scores.npz')
   texts = {'index': table.pop('index')}
   texts['arch'] = [
     metrics.dumps({key: leaf[i] for key, leaf in leaves.items()})

@@ -28,7 +28,6 @@ and `report.html`. Stopped at any moment, the same call continues behind the
 last chunk of seeds.
 """
 
-import os
 import pathlib
 import time
 from typing import Any
@@ -43,6 +42,7 @@ from nasjax.estimators import tabular
 from nasjax.experiment import (
   build,
   folder,
+  metrics,
   phases,
   settings,
   study_settings,
@@ -178,12 +178,6 @@ def _read(path):
     return {name: file[name] for name in file.files}
 
 
-def _write(path, ledgers):
-  temporary = path.with_name(f'.{path.name}')
-  np.savez(temporary, **ledgers)
-  os.replace(temporary, path)
-
-
 def _run(job: phases.Job, name: str, compiled: dict) -> Ledgers:
   """Run the seeds of a strategy that its file does not hold yet."""
   path = job.workdir / f'{name}.npz'
@@ -209,7 +203,7 @@ def _run(job: phases.Job, name: str, compiled: dict) -> Ledgers:
     if ledgers is not None:
       found = {k: np.concatenate([ledgers[k], found[k]]) for k in found}
     ledgers = found
-    _write(path, ledgers)
+    metrics.write_arrays(path, ledgers)
     folder.event(job.workdir, 'ran', phase=name, num_seeds=len(chunk), **took)
     seconds += took['seconds']
     num = len(ledgers['rows'])

@@ -22,6 +22,18 @@ class MetricsTest(absltest.TestCase):
     found = metrics.read(self.path)[0]['x']
     np.testing.assert_array_equal(np.float32(found), values)
 
+  def test_arrays_are_written_whole_or_not_at_all(self):
+    class Broken:
+      def __array__(self, *args, **kwargs):
+        raise RuntimeError('killed')
+
+    path = self.path.with_name('m.npz')
+    metrics.write_arrays(path, {'a': np.arange(3)})
+    with self.assertRaisesRegex(RuntimeError, 'killed'):
+      metrics.write_arrays(path, {'a': np.arange(9), 'b': Broken()})
+    with np.load(path) as file:
+      np.testing.assert_array_equal(file['a'], np.arange(3))
+
   def test_lines_are_strict_json_even_when_not_finite(self):
     metrics.append(
       self.path,

@@ -8,7 +8,7 @@ import pytest
 from configs import study_nasbench201
 from nasjax import ranking
 from nasjax.data import digits_table
-from nasjax.experiment import studies, study_columns, study_tables
+from nasjax.experiment import metrics, studies, study_columns, study_tables
 
 
 def _config(**changes):
@@ -66,7 +66,7 @@ def test_a_study_that_was_stopped_ends_like_one_that_was_not(
 ):
   config = _config(num_seeds=6, chunk_size=2, num_queries=12, budgets=(12,))
   whole = studies.study(config, tmp_path / 'whole')
-  write, chunks = studies._write, []
+  write, chunks = metrics.write_arrays, []
 
   def stop(path, ledgers):
     write(path, ledgers)
@@ -74,11 +74,11 @@ def test_a_study_that_was_stopped_ends_like_one_that_was_not(
     if len(chunks) == 5:
       raise KeyboardInterrupt
 
-  monkeypatch.setattr(studies, '_write', stop)
+  monkeypatch.setattr(metrics, 'write_arrays', stop)
   with pytest.raises(KeyboardInterrupt):
     studies.study(config, tmp_path / 'part')
   assert chunks[-1] == 'random_search.npz'
-  monkeypatch.setattr(studies, '_write', write)
+  monkeypatch.setattr(metrics, 'write_arrays', write)
   again = studies.study(config, tmp_path / 'part')
   assert again['rows'] == whole['rows']
   assert [row['seeds'] for row in again['took']] == [6, 6]
