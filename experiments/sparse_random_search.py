@@ -22,13 +22,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from scipy import stats
 
-from nasjax import experiment, ranking
+from nasjax import experiment
 from nasjax.data import arrays, fixed, streams
 from nasjax.estimators import masked_training
-from nasjax.experiment import folder, paired
-from nasjax.spaces import node_masks
+from nasjax.experiment import folder, metrics, sparse_tables
 
 _OUTPUT = flags.DEFINE_string('output', None, 'Folder of the results.')
 _PARENTS = flags.DEFINE_integer('parents', 20, 'Seeds of parents.')
@@ -43,16 +41,10 @@ _SPARSITIES = flags.DEFINE_list(
 flags.mark_flags_as_required(['output'])
 
 _IMAGES, _BATCH, _RATE = 800, 64, 1e-3
-_MARGIN = 0.005  # of accuracies, in which two are equivalent
-_HEAD = (
-  'sparsity',
-  'nodes a layer',
-  'weights removed',
-  'random, %',
-  'of the parent',
-  'least initial loss of 1, 10 and T masks',
-)
-_CONDITIONS = ('found_loss', 'found_accuracy', 'pruned')
+
+
+def _sizes():
+  return 64, _WIDTH.value, _WIDTH.value, 10
 
 
 def problem(num_epochs: int) -> dict[str, Any]:
@@ -75,27 +67,6 @@ def problem(num_epochs: int) -> dict[str, Any]:
   }
 
 
-def measures(curves: dict[str, np.ndarray], reached: np.ndarray) -> dict:
-  """Return what is compared of curves `[..., E + 1]`.
-
-  Args:
-    curves: by name.
-    reached: training loss whose epoch is counted, `[...]`.
-
-  Returns:
-    `final` test accuracy, `area`, its mean over the epochs, and `epochs` until
-    the training loss is reached; E + 1 if it never is.
-  """
-  accuracy, loss = curves['test_accuracy'], curves['train_loss']
-  below = loss <= reached[..., None]
-  first = np.where(below.any(-1), below.argmax(-1), loss.shape[-1])
-  return {
-    'final': accuracy[..., -1],
-    'area': accuracy[..., 1:].mean(-1),
-    'epochs': first.astype(float),
-  }
-
-
 def compute(output: pathlib.Path) -> tuple[dict[str, Any], list[float]]:
   """Return the results of all parents, `[P, ...]`, and seconds of every block.
 
@@ -103,10 +74,9 @@ def compute(output: pathlib.Path) -> tuple[dict[str, Any], list[float]]:
     output: folder in which blocks that are done are kept.
   """
   data = problem(_EPOCHS.value)
-  width = _WIDTH.value
   compare = functools.partial(
     masked_training.compare,
-    sizes=(64, width, width, 10),
+    sizes=_sizes(),
     sparsities=tuple(map(float, _SPARSITIES.value)),
     optimizer=optax.adam(_RATE),
     num_samples=_SAMPLES.value,
@@ -129,7 +99,7 @@ def compute(output: pathlib.Path) -> tuple[dict[str, Any], list[float]]:
         for condition, values in results.items()
         for name, value in values.items()
       }
-      np.savez(path, **flat)
+      metrics.write_arrays(path, flat)
       seconds.append(time.perf_counter() - before)
       print(f'{path.name}: {seconds[-1]:.1f} s', flush=True)
     with np.load(path, allow_pickle=False) as file:
@@ -137,105 +107,8 @@ def compute(output: pathlib.Path) -> tuple[dict[str, Any], list[float]]:
   joined = {
     n: np.concatenate([block[n] for block in blocks]) for n in blocks[0]
   }
-  np.savez(output / 'results.npz', **joined)
+  metrics.write_arrays(output / 'results.npz', joined)
   return joined, seconds
-
-
-def _of(results, condition):
-  start = f'{condition}/'
-  return {
-    name.removeprefix(start): value
-    for name, value in results.items()
-    if name.startswith(start)
-  }
-
-
-def _percent(row, scale):
-  star = ' =' if row['equivalent'] else ''
-  return (
-    f'{scale * row["mean"]:.2f} [{scale * row["low"]:.2f}, '
-    f'{scale * row["high"]:.2f}] p={row["p"]:.2g}{star}'
-  )
-
-
-def tables(
-  results: dict[str, Any], sparsities: Sequence[float], width: int
-) -> str:
-  """Return the report in markdown.
-
-  Args:
-    results: from `compute`.
-    sparsities: of the nodes.
-    width: of the hidden layers.
-  """
-  random = _of(results, 'random')
-  # Half of what random sub-networks still lose at the end is gone: an event
-  # that comes at every sparsity.
-  start, end = (random['train_loss'][..., i].mean(2) for i in (0, -1))
-  reached = (start + end) / 2
-  base = {
-    name: value.mean(2)
-    for name, value in measures(
-      random,
-      np.broadcast_to(reached[..., None], random['train_loss'].shape[:3]),
-    ).items()
-  }
-  dense = _of(results, 'dense')['test_accuracy'][:, -1]
-  others = {c: measures(_of(results, c), reached) for c in _CONDITIONS}
-  lines = [
-    (
-      f'{len(dense)} parents; test accuracy of the parents '
-      f'{100 * dense.mean():.2f} %, standard deviation {100 * dense.std():.2f}.'
-    ),
-    '',
-    f'| {" | ".join(_HEAD)} |',
-    '|' + ' --- |' * len(_HEAD),
-  ]
-  scores = results['initial/loss']
-  for i, s in enumerate(sparsities):
-    counts = node_masks.kept((width, width), s)
-    removed = node_masks.weight_sparsity((64, width, width, 10), counts)
-    final = base['final'][:, i]
-    drawn = scores.shape[-1]
-    losses = [
-      -np.mean([ranking.expected_maximum(row, n) for row in scores[:, i]])
-      for n in (1, min(10, drawn), drawn)
-    ]
-    lines.append(
-      f'| {s} | {counts[0]} | {removed:.4f} | {100 * final.mean():.2f} ± '
-      f'{100 * final.std():.2f} | {(final / dense).mean():.3f} | '
-      f'{", ".join(f"{loss:.3f}" for loss in losses)} |'
-    )
-  for name, scale, margin in (
-    ('final', 100, _MARGIN),
-    ('area', 100, _MARGIN),
-    ('epochs', 1, 0.5),
-  ):
-    lines += ['', f'`{name}`, difference from random', '']
-    lines += ['| sparsity | ' + ' | '.join(_CONDITIONS) + ' |']
-    lines += ['|' + ' --- |' * (1 + len(_CONDITIONS))]
-    for i, s in enumerate(sparsities):
-      cells = [
-        _percent(
-          paired.paired(others[c][name][:, i], base[name][:, i], margin), scale
-        )
-        for c in _CONDITIONS
-      ]
-      lines.append(f'| {s} | ' + ' | '.join(cells) + ' |')
-  lines += ['', 'Spearman, initial loss and final accuracy of random masks:']
-  for i, s in enumerate(sparsities):
-    centred = [
-      (value - value.mean(1, keepdims=True)).ravel()
-      for value in (
-        random['train_loss'][:, i, :, 0],
-        random['test_accuracy'][:, i, :, -1],
-      )
-    ]
-    correlation = stats.spearmanr(*centred)
-    lines.append(
-      f'{s}: {correlation.statistic:.2f} (p={correlation.pvalue:.2g})'
-    )
-  return '\n'.join(lines)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -254,7 +127,7 @@ def main(argv: Sequence[str]) -> None:
   with experiment.launch.clear_refusals(), folder.work(output, settings):
     results, seconds = compute(output)
     sparsities = tuple(map(float, _SPARSITIES.value))
-    report = tables(results, sparsities, _WIDTH.value)
+    report = sparse_tables.tables(results, sparsities, _sizes())
     if seconds:
       report += f'\n\nSeconds: {sum(seconds):.0f}, compilation included.'
     (output / 'report.md').write_text(report + '\n')
