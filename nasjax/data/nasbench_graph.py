@@ -5,8 +5,7 @@ Graph Neural Architecture Search, 2022, https://arxiv.org/abs/2206.09166.
 
 `nas_bench_graph.npz` is a re-encoding of the authors' files, made by
 `convert_nasbench_graph`. A search should see `*_valid`; `*_test` is for
-reports. The ninth graph, proteins, has a space
-of its own and is left out.
+reports. The ninth graph, proteins, has a space of its own and is left out.
 """
 
 import os

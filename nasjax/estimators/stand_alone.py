@@ -40,8 +40,8 @@ def _measure(trainer, score):
 
 
 def _is_finite(params):
-  leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
-  return jnp.all(jnp.stack(leaves))
+  finite = jax.tree.map(lambda leaf: jnp.all(jnp.isfinite(leaf)), params)
+  return jax.tree.reduce(jnp.logical_and, finite, jnp.bool_(True))
 
 
 def stand_alone(

@@ -21,8 +21,6 @@ from nasjax import ranking
 from nasjax.experiment import paired
 from nasjax.spaces import node_masks
 
-Curves = Mapping[str, np.ndarray]
-
 _CONDITIONS = ('found_loss', 'found_accuracy', 'pruned')
 _ACCURACIES = 0.005  # of accuracies, in which two are equivalent
 _HEAD = (
@@ -34,23 +32,18 @@ _HEAD = (
   'least initial loss of 1, 10 and T masks',
 )
 # Scale, and differences that count as none.
-_MEASURES = {
+_MARGINS = {
   'final': (100, _ACCURACIES),
   'area': (100, _ACCURACIES),
   'epochs': (1, 0.5),
 }
 
 
-def measures(curves: Curves, reached: np.ndarray) -> dict[str, np.ndarray]:
+def _measures(curves, reached):
   """Return what is compared of curves `[..., E + 1]`.
 
-  Args:
-    curves: `test_accuracy` and `train_loss`.
-    reached: training loss whose epoch is counted, `[...]`.
-
-  Returns:
-    `final` test accuracy, `area`, its mean over the epochs, and `epochs` until
-    the training loss is reached; E + 1 if it never is.
+  That is the `final` test accuracy, `area`, its mean over the epochs, and the
+  `epochs` until the training loss is `reached`; E + 1 if it never is.
   """
   accuracy, loss = curves['test_accuracy'], curves['train_loss']
   below = loss <= reached[..., None]
@@ -113,9 +106,9 @@ def _random(results, final, sparsities, sizes):
 
 def _differences(results, base, reached, sparsities):
   """Lines of all differences from random sub-networks."""
-  others = {c: measures(_of(results, c), reached) for c in _CONDITIONS}
+  others = {c: _measures(_of(results, c), reached) for c in _CONDITIONS}
   lines = []
-  for name, (scale, margin) in _MEASURES.items():
+  for name, (scale, margin) in _MARGINS.items():
     lines += ['', f'`{name}`, difference from random', '']
     lines += _head('sparsity', *_CONDITIONS)
     for i, s in enumerate(sparsities):
@@ -145,7 +138,9 @@ def _correlations(random, sparsities):
 
 
 def tables(
-  results: Curves, sparsities: Sequence[float], sizes: Sequence[int]
+  results: Mapping[str, np.ndarray],
+  sparsities: Sequence[float],
+  sizes: Sequence[int],
 ) -> str:
   """Return the report in markdown.
 
@@ -163,7 +158,9 @@ def tables(
   start, end = (random['train_loss'][..., i].mean(2) for i in (0, -1))
   reached = (start + end) / 2
   each = np.broadcast_to(reached[..., None], random['train_loss'].shape[:3])
-  base = {name: value.mean(2) for name, value in measures(random, each).items()}
+  base = {
+    name: value.mean(2) for name, value in _measures(random, each).items()
+  }
   return '\n'.join(
     [
       *_random(results, base['final'], sparsities, sizes),
