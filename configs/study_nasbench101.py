@@ -7,7 +7,7 @@ Rows bear the names of the methods whose predictor they have; the methods
 themselves do not rank, they draw cells or decode them. Reported is the best
 validation accuracy: the sample of 20,001 cells (`nb101_20k.npz` under
 `$NASJAX_DATA_DIR`) has no test accuracy. With the table of the official files
-(`python -m experiments.convert nasbench101`) say `file=` and
+(`python -m experiments.convert --help`) say `file=` and
 `report=e108_test`.
 
   python -m experiments.study --config=configs/study_nasbench101.py \
