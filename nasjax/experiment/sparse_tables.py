@@ -21,6 +21,7 @@ from nasjax import ranking
 from nasjax.experiment import paired
 from nasjax.spaces import node_masks
 
+_PERMUTATIONS = 9999
 _CONDITIONS = ('found_loss', 'found_accuracy', 'pruned')
 _ACCURACIES = 0.005  # of accuracies, in which two are equivalent
 _HEAD = (
@@ -121,19 +122,38 @@ def _differences(results, base, reached, sparsities):
   return lines
 
 
+def correlation(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+  """Return Spearman's correlation within groups, and how likely chance has it.
+
+  Args:
+    x: `[P, R]`, R values of each of P groups, whose means do not count.
+    y: likewise.
+
+  Returns:
+    The correlation of what deviates from the means, and the share of
+    permutations within groups whose is as far from zero.
+  """
+  ranks = [
+    stats.rankdata(value - value.mean(1, keepdims=True)).reshape(value.shape)
+    for value in (x, y)
+  ]
+  x, y = ((rank - rank.mean()) / rank.std() for rank in ranks)
+  rng = np.random.default_rng(0)
+  permuted = rng.permuted(np.broadcast_to(y, (_PERMUTATIONS, *y.shape)), axis=2)
+  chance = np.abs(np.mean(x * permuted, axis=(1, 2)))
+  found = float(np.mean(x * y))
+  as_far = np.sum(chance >= abs(found) - 1e-12)
+  return found, float((1 + as_far) / (1 + _PERMUTATIONS))
+
+
 def _correlations(random, sparsities):
   """Lines of what the initial loss tells of the final accuracy."""
   lines = ['', 'Spearman, initial loss and final accuracy of random masks:']
   for i, s in enumerate(sparsities):
-    centred = [
-      (value - value.mean(1, keepdims=True)).ravel()
-      for value in (
-        random['train_loss'][:, i, :, 0],
-        random['test_accuracy'][:, i, :, -1],
-      )
-    ]
-    found = stats.spearmanr(*centred)
-    lines.append(f'{s}: {found.statistic:.2f} (p={found.pvalue:.2g})')
+    found, p = correlation(
+      random['train_loss'][:, i, :, 0], random['test_accuracy'][:, i, :, -1]
+    )
+    lines.append(f'{s}: {found:.2f} (p={p:.2g})')
   return lines
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from nasjax.experiment import sparse_tables
 
@@ -86,3 +87,19 @@ def test_random_sub_networks_are_seen_beside_their_parents():
     # Losses 0 to -19 in a row: what one, ten and all draws expect at least.
     found = [float(part) for part in row[5].split(', ')]
     np.testing.assert_allclose(found, [9.5, 21 * 1 / 11 - 1, 0], atol=2e-3)
+
+
+def test_correlation_is_within_groups_and_permuted_within_them():
+  rng = np.random.default_rng(1)
+  x, means = rng.normal(size=(20, 5)), 10 * rng.normal(size=(20, 1))
+  found, p = sparse_tables.correlation(x, means - x**3)
+  centred = [v - v.mean(1, keepdims=True) for v in (x, means - x**3)]
+  expected = stats.spearmanr(*(v.ravel() for v in centred)).statistic
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
+  assert found < -0.8 and p == 1e-4
+  # Means alone tell nothing; of noise, p is anything.
+  values = [
+    sparse_tables.correlation(rng.normal(size=(20, 5)) + means, x + means)[1]
+    for _ in range(40)
+  ]
+  assert 0.3 < np.mean(values) < 0.7 and min(values) > 1e-3
