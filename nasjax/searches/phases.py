@@ -96,6 +96,9 @@ def then(
     moved, metrics = either(state.step < num_steps, run_first, run_second)
     return moved._replace(step=state.step + 1), metrics
 
+  # Compiled, also for who asks from outside: what the second search closes over
+  # lies on all devices then, and values cannot be closed over where they map.
+  @jax.jit
   def best(key, state):
     return second(state.first).best(key, state.second)
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nasjax.searches import phases
+from nasjax.estimators import combine
+from nasjax.searches import black_box, phases
 from nasjax.spaces import categorical
 from nasjax.strategies import random_search
 from nasjax.types import Estimator
@@ -48,6 +49,22 @@ def test_scores_are_those_of_the_trained_estimator():
   assert metrics['score_best'] == 22 and metrics['train_loss'] == 0
   assert state.first == _STEPS  # later batches train nothing
   assert search.best(_KEY, state)['op'].tolist() == [2, 2]
+
+
+def test_what_the_second_search_closes_over_is_traced_also_from_outside():
+  seen = []
+
+  def second(state):
+    seen.append(state)
+    score = lambda key, arch: state * jnp.sum(arch['op'])
+    estimator = combine.stateless(score)
+    return black_box.black_box(random_search.random_search(_SPACE), estimator)
+
+  search = phases.then(_counting(), 1, second)
+  state = search.init(_KEY)
+  del seen[:]
+  search.best(_KEY, state)
+  assert all(isinstance(state, jax.core.Tracer) for state in seen) and seen
 
 
 @pytest.mark.parametrize('condition', [True, False])
