@@ -20,22 +20,10 @@ import pathlib
 from typing import Any
 
 from absl import app, flags
-import jax
 import numpy as np
 
 from nasjax import experiment
-from nasjax.data import streams
-from nasjax.experiment import (
-  checkpoint,
-  metrics,
-  mixtures,
-  phases,
-  plots,
-  results,
-)
-from nasjax.networks import loss as losses
-from nasjax.searches import penalties
-from nasjax.spaces import darts_cell
+from nasjax.experiment import discretisation, metrics, plots, results
 
 _RUNS = flags.DEFINE_list('runs', None, 'Folders of finished searches.')
 _OUTPUT = flags.DEFINE_string('output', None, 'File of the figure, or none.')
@@ -45,55 +33,6 @@ _HEADER = (
   *('', 'seeds', 'gap', 'mixture, %', 'derived, %', 'drop'),
   *('weights', 'trained, %', 'minus random'),
 )
-
-
-def final_state(job: phases.Job) -> Any:
-  """Return the state at the end of a search, of all seeds.
-
-  Args:
-    job: of a finished run.
-  """
-  template = jax.eval_shape(phases.method(job).init, jax.random.key(0))
-  folder = job.workdir / 'search' / 'checkpoints'
-  with checkpoint.manager(folder) as checkpoints:
-    return checkpoint.restore(checkpoints, template)[1]
-
-
-def losses_of_decision(job: phases.Job, state: Any) -> dict[str, Any]:
-  """Return what becoming an architecture costs a supernet.
-
-  Args:
-    job: of the run.
-    state: of several seeds.
-
-  Returns:
-    By name, a number a seed: 'gap', and in percent the accuracies 'mixture' and
-    'derived', on all validation images as one batch; and the mixtures
-    themselves, 'weights', with their 0/1 matrices, 'matrices'.
-  """
-  valid = job.parts['data']['valid']
-  whole = streams.evaluation_batches(valid, len(valid.labels))
-  batch = jax.tree.map(lambda x: x[0], whole)
-  loss = losses.classification_loss(job.parts['network'])
-
-  def measure(state):
-    mixture = mixtures.weights(state)
-    derived = penalties.derived_matrix(mixture, darts_cell.derive)
-
-    def accuracy(arch):
-      found = loss(state.weights, arch, jax.random.key(0), batch)[1]
-      return 100 * found['accuracy']
-
-    gap = jax.tree.map(lambda a, z: a - z, mixture, derived)
-    return {
-      'gap': penalties.length(gap),
-      'mixture': accuracy(mixture),
-      'derived': accuracy(derived),
-      'weights': mixture,
-      'matrices': derived,
-    }
-
-  return jax.device_get(jax.jit(jax.vmap(measure))(state))
 
 
 def _of_networks(path):
@@ -107,14 +46,14 @@ def _of_networks(path):
 
 
 def read(workdir: pathlib.Path) -> dict[str, Any]:
-  """Return what `losses_of_decision` says of a finished run of several seeds.
+  """Return `losses_of_decision` of a finished run of several seeds.
 
   Args:
     workdir: of the run.
   """
   config = metrics.read_json(workdir / 'config.json')
   job = experiment.prepare(config, workdir)
-  return losses_of_decision(job, final_state(job))
+  return discretisation.losses_of_decision(job, discretisation.final_state(job))
 
 
 def line(workdir: pathlib.Path, of: dict[str, Any]) -> list[str]:

@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import discretisation
 from nasjax.data import arrays
-from nasjax.experiment import phases
+from nasjax.experiment import discretisation, phases
 from nasjax.spaces import darts_cell
 
 
