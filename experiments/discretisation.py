@@ -24,6 +24,7 @@ import numpy as np
 
 from nasjax import experiment
 from nasjax.experiment import discretisation, metrics, plots, results
+from nasjax.experiment import job as job_lib
 
 _RUNS = flags.DEFINE_list('runs', None, 'Folders of finished searches.')
 _OUTPUT = flags.DEFINE_string('output', None, 'File of the figure, or none.')
@@ -53,7 +54,7 @@ def read(workdir: pathlib.Path) -> dict[str, Any]:
   """
   config = metrics.read_json(workdir / 'config.json')
   job = experiment.prepare(config, workdir)
-  return discretisation.losses_of_decision(job, discretisation.final_state(job))
+  return discretisation.losses_of_decision(job, job_lib.final_state(job))
 
 
 def line(workdir: pathlib.Path, of: dict[str, Any]) -> list[str]:

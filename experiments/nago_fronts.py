@@ -22,7 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax import archive, experiment, pareto
-from nasjax.experiment import build, checkpoint, phases
+from nasjax.experiment import build
+from nasjax.experiment import job as job_lib
 
 _RUNS = flags.DEFINE_list('runs', None, 'Folders of finished searches.')
 _OUTPUT = flags.DEFINE_string('output', None, 'Folder of table and figure.')
@@ -73,10 +74,7 @@ def evaluated(workdir: pathlib.Path) -> list[dict[str, Any]]:
   """
   config = json.loads((workdir / 'config.json').read_text())
   job = experiment.prepare(config, workdir)
-  method = phases.method(job)
-  template = jax.eval_shape(method.init, jax.random.key(0))
-  with checkpoint.manager(workdir / 'search' / 'checkpoints') as folder:
-    _, state = checkpoint.restore(folder, template)
+  state = job_lib.final_state(job)
   cost = cost_functions(config)
   of_all = jax.jit(jax.vmap(lambda arch: {c: f(arch) for c, f in cost.items()}))
   seeds = []

@@ -5,22 +5,10 @@ from typing import Any
 import jax
 
 from nasjax.data import streams
-from nasjax.experiment import checkpoint, mixtures, phases
+from nasjax.experiment import mixtures, phases
 from nasjax.networks import loss as losses
 from nasjax.searches import penalties
 from nasjax.spaces import darts_cell
-
-
-def final_state(job: phases.Job) -> Any:
-  """Return the state at the end of a search, of all seeds.
-
-  Args:
-    job: of a finished run.
-  """
-  template = jax.eval_shape(phases.method(job).init, jax.random.key(0))
-  folder = job.workdir / 'search' / 'checkpoints'
-  with checkpoint.manager(folder) as checkpoints:
-    return checkpoint.restore(checkpoints, template)[1]
 
 
 def losses_of_decision(job: phases.Job, state: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from nasjax import archive
 from nasjax.experiment import (
   build,
+  checkpoint,
   columns,
   export,
   folder,
@@ -208,6 +209,18 @@ def execute(job: phases.Job) -> dict[str, Any]:
     results.write(job.workdir, rows, summary)
     report.write(job.workdir)
   return {'rows': rows, 'summary': summary}
+
+
+def final_state(job: phases.Job) -> Any:
+  """Return the state at the end of a search, of all seeds.
+
+  Args:
+    job: of a finished run.
+  """
+  template = jax.eval_shape(phases.method(job).init, jax.random.key(0))
+  folder = job.workdir / 'search' / 'checkpoints'
+  with checkpoint.manager(folder) as checkpoints:
+    return checkpoint.restore(checkpoints, template)[1]
 
 
 def run(config: Any, workdir: str | pathlib.Path) -> dict[str, Any]:
