@@ -47,18 +47,29 @@ def kernel_sizes() -> np.ndarray:
   return np.array([1, 3, 5, 7, 9, 11, 14, 16])
 
 
-def size_index(size: jax.Array, known: np.ndarray) -> jax.Array:
-  """Return which embedding a size has: that of the next one that is known.
+def size_index(
+  size: jax.Array, known: np.ndarray, others: dict[int, int]
+) -> jax.Array:
+  """Return which embedding a size has: that of the nearest one that is known.
 
   Args:
     size: `i32[...]`, 0 where there is no tensor.
-    known: sizes in order.
+    known: sizes in order; of two that are as near the first is taken.
+    others: sizes with an embedding that is not the nearest, and whose.
 
   Returns:
     `i32[...]`, the last one (`len(known)`) where there is no tensor.
   """
-  found = jnp.minimum(jnp.searchsorted(known, size), len(known) - 1)
-  return jnp.where(size > 0, found, len(known))
+  sizes = np.arange(known[-1] + 1)
+  index = np.abs(sizes[:, None] - known).argmin(1)
+  index[list(others)] = np.searchsorted(known, list(others.values()))
+  index[0] = len(known)
+  return jnp.asarray(index)[jnp.minimum(size, known[-1])]
+
+
+# As the authors' program has them.
+CHANNELS_LIKE = {4: 8, 5: 8, 6: 8, 7: 8}
+KERNELS_LIKE = {2: 3}
 
 
 def _small(key, shape, dtype=jnp.float32):
@@ -99,8 +110,8 @@ class Hypernetwork(nn.Module):
     last = small if self.small_start else dense
     embed = lambda sizes: nn.Embed(len(sizes) + 1, d // 4)
     self.primitive = nn.Embed(len(primitives.PRIMITIVES), d)
-    self.channel = [embed(channel_sizes(self.num_classes)) for _ in range(2)]
-    self.spatial = [embed(kernel_sizes()) for _ in range(2)]
+    self.channel = embed(channel_sizes(self.num_classes))
+    self.spatial = embed(kernel_sizes())
     self.body = self.encoder(d)
     self.norm = nn.LayerNorm(epsilon=1e-5)
     init = layers.fan_in_uniform(d)
@@ -117,13 +128,12 @@ class Hypernetwork(nn.Module):
 
   def embed(self, graph: TensorGraph) -> chex.Array:
     """Return the embeddings of all vertices, `[N, d]`."""
-    known = [channel_sizes(self.num_classes)] * 2 + [kernel_sizes()] * 2
-    tables = [*self.channel, *self.spatial]
-    sizes = [
-      table(size_index(graph.shape[:, i], sizes))
-      for i, (table, sizes) in enumerate(zip(tables, known))
-    ]
-    h = self.primitive(graph.op) + jnp.concatenate(sizes, -1)
+    channels, pixels = graph.shape[:, :2], graph.shape[:, 2:]
+    known = channel_sizes(self.num_classes)
+    channels = self.channel(size_index(channels, known, CHANNELS_LIKE))
+    pixels = self.spatial(size_index(pixels, kernel_sizes(), KERNELS_LIKE))
+    sizes = jnp.concatenate([channels, pixels], 1)
+    h = self.primitive(graph.op) + sizes.reshape(len(sizes), -1)
     h = self.body(graph, h)
     return self.norm(h) if self.layer_norm else h
 

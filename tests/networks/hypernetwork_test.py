@@ -13,13 +13,20 @@ from tests.networks import tensor_graphs
 _D = 8
 
 
-def test_sizes_without_an_embedding_take_the_next_one():
-  channels = hypernetwork.channel_sizes(10)
-  of = lambda size: channels[hypernetwork.size_index(jnp.int32(size), channels)]
-  assert [of(s) for s in (1, 2, 4, 7, 9, 10, 57, 65, 4081, 9000)] == [
-    1, 3, 8, 8, 10, 10, 64, 80, 4096, 8192,
+def test_sizes_have_the_embeddings_that_the_authors_give_them():
+  def of(size, known, others):
+    return known[hypernetwork.size_index(jnp.int32(size), known, others)]
+
+  channels = hypernetwork.channel_sizes(10), hypernetwork.CHANNELS_LIKE
+  sizes = (1, 2, 4, 7, 9, 10, 12, 57, 65, 72, 4081, 9000)
+  assert [of(s, *channels) for s in sizes] == [
+    1, 1, 8, 8, 8, 10, 10, 56, 64, 64, 4080, 8192,
   ]  # fmt: skip
-  assert hypernetwork.size_index(jnp.int32(0), channels) == len(channels)
+  kernels = hypernetwork.kernel_sizes(), hypernetwork.KERNELS_LIKE
+  assert [of(s, *kernels) for s in (1, 2, 4, 12, 13, 15, 20)] == [
+    1, 3, 3, 11, 14, 14, 16,
+  ]  # fmt: skip
+  assert hypernetwork.size_index(jnp.int32(0), *channels) == len(channels[0])
 
 
 def _variables(model, graph):
