@@ -14,8 +14,9 @@ from jax import lax
 import jax.numpy as jnp
 
 from nasjax import choice, ops
-from nasjax.networks import deepnets_weights, layers
+from nasjax.networks import deepnets_operations, deepnets_weights, layers
 from nasjax.spaces import deepnets_layouts as layouts
+from nasjax.spaces import deepnets_primitives as primitives
 from nasjax.types import Arch, Params
 
 Layout = layouts.Layout
@@ -29,72 +30,34 @@ def _check(layout):
     'stem_pools': (False,),
     'heads': ('average',),
     'hidden': (0,),
+    'stem_factor': 1,
     'kernels': layout.kernels[:1],
   }
   for name, only in wanted.items():
     if getattr(layout, name) != only:
       raise ValueError(f'layout.{name}: {only} is needed.')
-  for name in layout.operations:
-    if name not in _OPERATIONS:
-      raise ValueError(
-        f'Unknown operation {name!r}. Known: {", ".join(_OPERATIONS)}.'
-      )
+  _, shapes = primitives.chains(layout.operations)
+  for name, shape in zip(layout.operations, shapes):
+    if name == 'msa' or shape[:, 2:].max() > deepnets_weights.KERNEL:
+      raise ValueError(f'layout.operations: {name!r} is not in this program.')
   return layout
 
 
-def _norm(x, vectors, normed):
-  """Batch norm with scale and bias, where the network has it."""
-  y = ops.scale(vectors[0], ops.batch_norm(x))
-  y += ops.spread_channels(vectors[1], x.shape[:-1])
-  return jnp.where(normed, y, x)
+class _Padded:
+  """Reads `p`, the padded tensors of an operation by their names."""
 
+  _NAMES = deepnets_weights.CHAIN
 
-def _separable(x, kernel, point, norm, normed, dilation=1):
-  # The input axis of a depthwise kernel has one entry.
-  y = ops.depthwise(jax.nn.relu(x), kernel[:, :, 0], dilation=dilation)
-  return _norm(ops.pointwise(y, point), norm, normed)
+  def kernel(self, p, place, rows, columns):
+    x = p[self._NAMES[place]]
+    return x[:rows, :columns] if x.ndim == 4 else x[None, None]
 
+  def depthwise(self, p, place, size):
+    # The input axis of a depthwise kernel has one entry.
+    return self.kernel(p, place, size, size)[:, :, 0]
 
-def _sep_conv(x, p, normed):
-  x = _separable(x, p['first'], p['point'], p['norm'], normed)
-  return _separable(x, p['second'], p['last_point'], p['last_norm'], normed)
-
-
-def _dil_conv(x, p, normed):
-  return _separable(x, p['first'], p['point'], p['norm'], normed, 2)
-
-
-def _conv_1x1(x, p, normed):
-  return _norm(
-    ops.pointwise(jax.nn.relu(x), p['first'][0, 0]), p['norm'], normed
-  )
-
-
-def _conv_3x3(x, p, normed):
-  return _norm(ops.convolution(jax.nn.relu(x), p['first']), p['norm'], normed)
-
-
-def _excite(x, p, normed):
-  """Squeeze and excite: the second vectors are biases, not those of a norm."""
-  del normed
-  add = lambda y, bias: y + jnp.broadcast_to(bias, y.shape)
-  squeezed = jnp.mean(x, (1, 2)) @ p['first'][0, 0]
-  squeezed = jax.nn.relu(add(squeezed, p['squeeze'][1]))
-  gate = jax.nn.sigmoid(add(squeezed @ p['point'], p['norm'][1]))
-  return x * gate[:, None, None]
-
-
-_OPERATIONS = {
-  'none': lambda x, p, normed: jnp.zeros_like(x),
-  'skip_connect': lambda x, p, normed: x,
-  'max_pool_3x3': lambda x, p, normed: ops.max_pool(x),
-  'avg_pool_3x3': lambda x, p, normed: ops.avg_pool(x),
-  'sep_conv_3x3': _sep_conv,
-  'dil_conv_3x3': _dil_conv,
-  'conv_1x1': _conv_1x1,
-  'conv_3x3': _conv_3x3,
-  'cse': _excite,
-}
+  def vectors(self, p, place):
+    return p[self._NAMES[place]]
 
 
 def _enter(state, width):
@@ -127,7 +90,7 @@ def _run_cell(operations, states, row, normed, kept):
     x = jax.nn.relu(x.reshape(*x.shape[:3], -1))
     weight = row['inputs'][j].reshape(x.shape[-1], -1)
     x = ops.pointwise(x, weight)
-    inputs.append(_norm(x, row['input_norm'][j], normed))
+    inputs.append(deepnets_operations.norm(x, row['input_norm'][j], normed))
   num_nodes = len(kept)
   nodes = jnp.stack(inputs + [jnp.zeros_like(inputs[0])] * num_nodes)
 
@@ -152,8 +115,8 @@ def logits(
   """Return the logits of a network, `[B, classes]`.
 
   Args:
-    layout: one of simple stems, heads that average and operations of three
-      rows, as `deepnets_layouts.DIGITS`.
+    layout: one of simple stems, heads that average and operations of at most
+      three rows, as `deepnets_layouts.DIGITS`.
     params: from `deepnets_weights.fit`.
     arch: index choices.
     x: images `[B, H, W, C]`.
@@ -168,12 +131,12 @@ def logits(
     Knyazev et al., 2021.
   """
   widths = deepnets_weights.widths(_check(layout))
-  operations = [_OPERATIONS[name] for name in layout.operations]
+  operations = deepnets_operations.operations(layout.operations, _Padded())
   num_nodes, num_stages = max(layout.steps), layout.reductions + 1
   value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)
   normed = (value.norms == 0).astype(x.dtype)
   x = ops.convolution(x, params['stem'][..., : widths[0]])
-  x = _norm(x, params['stem_norm'][:, : widths[0]], normed)
+  x = deepnets_operations.norm(x, params['stem_norm'][:, : widths[0]], normed)
   rest = jnp.zeros((*x.shape[:3], num_nodes - 1, x.shape[3]), x.dtype)
   states = (jnp.concatenate([x[:, :, :, None], rest], 3),) * 2
   rows = {name: params[name] for name in ('inputs', 'input_norm', 'edges')}

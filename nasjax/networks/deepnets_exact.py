@@ -5,6 +5,7 @@ of the primitives of DeepNets-1M, and the function of a single architecture, to
 be compiled, trained or exported on its own.
 """
 
+import functools
 import itertools
 from typing import Any
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasjax import ops
-from nasjax.networks import hypernetwork, layers
+from nasjax.networks import deepnets_operations, hypernetwork, layers
 from nasjax.spaces import deepnets_graphs
 from nasjax.spaces import deepnets_layouts as layouts
 from nasjax.spaces import deepnets_primitives as primitives
@@ -82,6 +83,73 @@ def predict(
   return model.apply(variables, graph, method=all_tensors)
 
 
+class _Tensors:
+  """Reads `p`, the tensors of an operation by their places."""
+
+  def kernel(self, p, place, rows, columns):
+    assert p[place].shape[:2] == (rows, columns)
+    return p[place]
+
+  def depthwise(self, p, place, size):
+    return self.kernel(p, place, size, size)[:, :, 0]
+
+  def vectors(self, p, place):
+    found = p.get(place)
+    if found is None:  # of a norm that the network does not have
+      return np.zeros((2, 1), np.float32)
+    return found if found.ndim == 2 else jnp.stack([found, found])
+
+  def projections(self, p, place):
+    return jnp.split(p[place][0, 0], 3, axis=-1)
+
+  def members(self, p):
+    width = p[0].shape[-1]
+    return np.repeat(np.eye(deepnets_operations.HEADS, dtype=np.float32), width // deepnets_operations.HEADS, axis=1)
+
+
+def _stem(value, attends, tensors, at, x):
+  """Return both outputs of the stem."""
+  conv = functools.partial(_convolve, tensors, rectified=False)
+  normed = functools.partial(_norm, tensors)
+  if attends:
+    x = conv(x, at.stem[1], layouts.PATCH, padding=((1, 1), (1, 1)))
+    x += jnp.transpose(tensors[at.stem[8]], (3, 0, 1, 2))[0]
+    return [x, x]
+  x = normed(conv(x, at.stem[1]), at.stem[2])
+  if value.stems:
+    x = normed(_convolve(tensors, x, at.stem[3]), at.stem[4])
+    return [x, normed(_convolve(tensors, x, at.stem[5], 2), at.stem[6])]
+  x = ops.max_pool(x, 2) if value.stem_pools else x
+  return [x, x]
+
+
+def _convolve(tensors, x, place, stride=1, rectified=True, padding=None):
+  x = jax.nn.relu(x) if rectified else x
+  return ops.convolution(x, tensors[place], stride, padding=padding)
+
+
+def _norm(tensors, x, place):
+  if place not in tensors:
+    return x
+  return deepnets_operations.norm(x, tensors[place], True)
+
+
+def _head(value, tensors, at, x):
+  """Return the logits of what the last cell puts out."""
+  if value.heads:  # Pixels of a channel lie together, as in PyTorch.
+    x = jnp.moveaxis(x, -1, 1).reshape(len(x), -1)
+  else:
+    x = jnp.mean(x, (1, 2))
+
+  def dense(x, kernel, bias):
+    y = x @ tensors[kernel][0, 0]
+    return y + jnp.broadcast_to(tensors[bias], y.shape)
+
+  if value.hidden:
+    x = jax.nn.relu(dense(x, at.head[1], at.head[2]))
+  return dense(x, at.head[3], at.head[4])
+
+
 def logits(
   layout: layouts.Layout,
   tensors: dict[int, jax.Array],
@@ -91,7 +159,7 @@ def logits(
   """Return the logits of one network, written out.
 
   Args:
-    layout: as in `deepnets.logits`.
+    layout: of the network.
     tensors: by the place of `deepnets_graphs.places`, as `predict` gives them.
     arch: index choices with known values (not traced).
     x: images `[B, H, W, C]`.
@@ -102,43 +170,17 @@ def logits(
   at, arch = deepnets_graphs.places(layout), jax.tree.map(np.asarray, arch)
   with jax.ensure_compile_time_eval():
     value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)
+    attends = bool(layouts.attends(layout, arch))
     cell = jax.tree.map(np.asarray, cell)
   pairs = layouts.pairs(max(layout.steps))
+  operations = deepnets_operations.operations(layout.operations, _Tensors())
+  normed = int(value.norms) == 0
 
-  def norm(x, place):
-    if place not in tensors:
-      return x
-    scale, bias = tensors[place]
-    x = ops.scale(scale, ops.batch_norm(x))
-    return x + ops.spread_channels(bias, x.shape[:-1])
+  def operate(op, x, chain):
+    p = {i: tensors[place] for i, place in enumerate(chain) if place in tensors}
+    return operations[op](x, p, normed)
 
-  def conv(x, place, rectify=True):
-    x = jax.nn.relu(x) if rectify else x
-    return ops.convolution(x, tensors[place])
-
-  def depthwise(x, place, dilation=1):
-    return ops.depthwise(jax.nn.relu(x), tensors[place][:, :, 0], 1, dilation)
-
-  def excite(x, chain):
-    y = jnp.mean(x, (1, 2), keepdims=True)
-    y = conv(y, chain[1], False) + tensors[chain[2]][None, None, None]
-    y = conv(y, chain[3]) + tensors[chain[4]][None, None, None]
-    return x * jax.nn.sigmoid(y)
-
-  def operate(name, x, chain):
-    if name == 'sep_conv_3x3':
-      x = norm(conv(depthwise(x, chain[1]), chain[3], False), chain[4])
-      return norm(conv(depthwise(x, chain[5]), chain[6], False), chain[7])
-    if name == 'dil_conv_3x3':
-      return norm(conv(depthwise(x, chain[1], 2), chain[3], False), chain[4])
-    if name in ('conv_1x1', 'conv_3x3'):
-      return norm(conv(x, chain[1]), chain[4])
-    if name == 'cse':
-      return excite(x, chain)
-    pools = {'max_pool_3x3': ops.max_pool, 'avg_pool_3x3': ops.avg_pool}
-    return pools[name](x) if name in pools else x
-
-  states = [norm(conv(x, at.stem[1], False), at.stem[2])] * 2
+  states = _stem(value, attends, tensors, at, x)
   for i in range(int(value.depths)):
     kind, nodes = cell.kind[i], []
     for j in range(2):
@@ -146,15 +188,15 @@ def logits(
       for _ in range(cell.halvings[i, j]):
         x = layers.halve(x)
       is_read = place[1] in tensors
-      nodes.append(norm(conv(x, place[1]), place[2]) if is_read else None)
+      x = _convolve(tensors, x, place[1]) if is_read else None
+      nodes.append(_norm(tensors, x, place[2]) if is_read else None)
     for t in range(int(value.steps)):
       total = 0
       for j, source in enumerate(pairs[int(arch['source'][kind, t])]):
-        name = layout.operations[int(arch['op'][kind, t, j])]
-        if name != 'none':
-          total += operate(name, nodes[source], at.chains[i, t, j])
+        op = int(arch['op'][kind, t, j])
+        if layout.operations[op] != 'none':
+          total += operate(op, nodes[source], at.chains[i, t, j])
       nodes.append(total)
     kept = [x for x, is_kept in zip(nodes[2:], cell.kept[kind]) if is_kept]
     states = [states[1], jnp.concatenate(kept, -1)]
-  y = jnp.mean(states[1], (1, 2)) @ tensors[at.head[-2]][0, 0]
-  return y + jnp.broadcast_to(tensors[at.head[-1]], y.shape)
+  return _head(value, tensors, at, states[1])

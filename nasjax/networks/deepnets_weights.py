@@ -27,6 +27,16 @@ from nasjax.types import Arch, Params
 
 Layout = layouts.Layout
 KERNEL = 3  # rows and columns of all kernels in cells
+# Tensors of an operation by their places, see `deepnets_primitives`.
+CHAIN = {
+  1: 'first',
+  2: 'squeeze',
+  3: 'point',
+  4: 'norm',
+  5: 'second',
+  6: 'last_point',
+  7: 'last_norm',
+}
 VECTORS = ('stem_norm', 'input_norm', 'squeeze', 'norm', 'last_norm', 'bias')
 _POINTS = ('point', 'last_point')
 _OF_STATES = ('inputs', 'weight')  # [N, C, outputs], C channels of N nodes

@@ -80,18 +80,21 @@ def _settle(layout: Layout, allowed: Mask, arch: Arch) -> Arch:
   large = value.depths > _MOST_CELLS_WITHOUT_NORM
   large |= value.steps > layout.steps_if_deep
   norms = jnp.where(large, default('norms'), arch['norms'])
-  # A double stem has no pool behind it.
-  pools = jnp.where(value.stems > 0, default('stem_pools'), arch['stem_pools'])
-  return settled | {'drop': drop, 'norms': norms, 'stem_pools': pools}
-
-
-def _has(layout, arch, names):
-  """Return where operations of nodes are some of these, `bool[2, S, 2]`."""
-  there = (
-    jnp.arange(max(layout.steps)) < deepnets_layouts.values(layout, arch).steps
-  )
-  chosen = jnp.asarray([name in names for name in layout.operations])
-  return chosen[arch['op']] & there[None, :, None]
+  settled |= {'drop': drop, 'norms': norms}
+  # Patches are a stem of their own; a double stem has no pool behind it. What
+  # attends, and what is deep in any case, has no flattening head.
+  patches = deepnets_layouts.attends(layout, settled)
+  deep = value.depths >= layout.deep_from[1]
+  given = {
+    'stems': patches,
+    'kernels': patches,
+    'stem_pools': patches | (value.stems > 0),
+    'heads': patches | deep,
+  }
+  return settled | {
+    name: jnp.where(is_given, default(name), arch[name])
+    for name, is_given in given.items()
+  }
 
 
 def _is_small(layout, arch):
@@ -113,7 +116,7 @@ def is_valid(layout: Layout, arch: Arch) -> jax.Array:
   value = deepnets_layouts.values(layout, arch)
   reads = deepnets_layouts.reads(layout, arch)
   there = jnp.arange(max(layout.steps)) < value.steps
-  has = functools.partial(_has, layout, arch)
+  has = functools.partial(deepnets_layouts.has, layout, arch)
   count = lambda names: has(names).sum((1, 2))
   learns = [name for name in layout.operations if 'conv' in name]
   fed = reads.any((2, 3)) | ~there[None]
@@ -174,7 +177,7 @@ def _draw(layout, allowed, plain, key):
   if few.any():
     steps = jax.random.categorical(keys[4], jnp.where(few, 0.0, -jnp.inf))
     arch['steps'] = jnp.where(is_deep, steps[None], arch['steps'])
-  attends = _has(layout, arch, ('msa',)).any()
+  attends = deepnets_layouts.attends(layout, arch)
   # A number that is none of the keys above.
   head_key = jax.random.fold_in(key, 5)
   arch |= _draw_head(layout, allowed, head_key, attends | is_deep)

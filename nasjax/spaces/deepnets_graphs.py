@@ -9,10 +9,12 @@ Every network of a layout has the same places for vertices, in an order in which
 edges only go forward; what a network does not have is masked. So the place
 tells whose tensor it is, for all networks alike:
 
-  stem    input, conv, bn, conv, bn, max_pool, pos_enc
-  cell    twice (avg_pool, conv, bn); for every node two chains of eight places
+  stem    input, conv, bn, conv, bn, conv, bn, max_pool, pos_enc, sum
+  cell    twice (avg_pool, conv, bn); for every node two chains of operations
           and their sum; concat
   head    glob_avg, hidden conv, bias, conv, bias
+
+What sums or joins a single vertex is none.
 """
 
 from typing import NamedTuple
@@ -28,7 +30,8 @@ from nasjax.types import Arch
 
 Layout = layouts.Layout
 
-_STEM, _HEAD, _INPUTS = 7, 5, 6  # places
+_STEM, _HEAD, _INPUTS = 10, 5, 6  # places
+_FIRST_OUTPUT = 5  # places of a double stem that end with its first output
 
 
 class TensorGraph(NamedTuple):
@@ -43,9 +46,9 @@ class TensorGraph(NamedTuple):
 class Places(NamedTuple):
   """Where the tensors of all networks of a layout lie."""
 
-  stem: np.ndarray  # [7]
+  stem: np.ndarray  # [10]
   inputs: np.ndarray  # [L, 2, 3]
-  chains: np.ndarray  # [L, S, 2, 8]
+  chains: np.ndarray  # [L, S, 2, P]
   sums: np.ndarray  # [L, S]
   concat: np.ndarray  # [L]
   head: np.ndarray  # [5]
@@ -60,7 +63,8 @@ def places(layout: Layout) -> Places:
   Returns:
     The places, in the order in which edges go forward.
   """
-  depth, nodes, chain = max(layout.depths), max(layout.steps), primitives.CHAIN
+  depth, nodes = max(layout.depths), max(layout.steps)
+  chain = primitives.chains(layout.operations)[0].shape[1]
   size = _INPUTS + nodes * (2 * chain + 1) + 1
   start = _STEM + size * np.arange(depth)
   inner = start[:, None, None] + _INPUTS
@@ -76,11 +80,6 @@ def places(layout: Layout) -> Places:
   )
 
 
-def _flags(layout, ops, name):
-  """Return where an operation was chosen."""
-  return jnp.asarray([op == name for op in layout.operations])[ops]
-
-
 def _rows(*shapes):
   """Stack shapes whose sizes may be traced, `i32[P, 4]`."""
   return jnp.stack([jnp.stack([jnp.asarray(n) for n in s]) for s in shapes])
@@ -88,35 +87,40 @@ def _rows(*shapes):
 
 def _stem(layout, value, attends):
   """Return primitives, presence and shapes of the places of the stem."""
-  width, double = value.widths, value.stems > 0
+  width, double = value.widths, (value.stems > 0) & ~attends
+  simple = ~double & ~attends
   first = jnp.where(double, width // 2, width)
-  height, breadth, channels = layout.image
-  halved = 2 * value.stems + value.stem_pools
-  true, normed = jnp.asarray(True), value.norms == 0
-  present = [true, true, normed, double, double & normed]
+  first = jnp.where(simple, width * layout.stem_factor, first)
+  kernel = jnp.where(attends, layouts.PATCH, value.kernels)
+  normed, true = (value.norms == 0) & ~attends, jnp.asarray(True)
+  pooled = simple & (value.stem_pools > 0)
+  present = [true, true, normed, *[double, double & normed] * 2]
   shapes = _rows(
     (0, 0, 0, 0),
-    (first, channels, value.kernels, value.kernels),
+    (first, layout.image[2], kernel, kernel),
     (first, 1, 1, 1),
     (width, first, 3, 3),
     (width, 1, 1, 1),
+    (width, width, 3, 3),
+    (width, 1, 1, 1),
     (1, 1, 3, 3),
-    (width, 1, height >> halved, breadth >> halved),
+    (1, width, *layouts.sides(layout, 0, 1)),
+    (0, 0, 0, 0),
   )
-  present = jnp.stack([*present, value.stem_pools > 0, attends])
-  return _indices('input conv bn conv bn max_pool pos_enc'), present, shapes
+  names = 'input conv bn conv bn conv bn max_pool pos_enc sum'
+  present = jnp.stack([*present, pooled, attends, attends])
+  return _indices(names), present, shapes
 
 
-def _head(layout, cell, value):
+def _head(layout, cell, value, attends):
   """Return primitives, presence and shapes of the places of the head."""
   last = value.depths - 1
   kind, pooled = cell.kind[last], value.heads == 0
-  halved = (
-    2 * value.stems + value.stem_pools + jnp.sum(cell.kind * cell.present)
+  rows, columns = layouts.sides(
+    layout, cell.level[last], attends.astype(jnp.int32)
   )
-  pixels = (layout.image[0] >> halved) * (layout.image[1] >> halved)
   features = cell.width[last] * cell.kept.sum(1)[kind]
-  features *= jnp.where(pooled, 1, pixels)
+  features *= jnp.where(pooled, 1, rows * columns)
   names = 'glob_avg conv bias conv bias'
   true, deep = jnp.asarray(True), value.hidden > 0
   shapes = _rows(
@@ -182,48 +186,69 @@ def graph(layout: Layout, arch: Arch) -> TensorGraph:
     The graph, whose places are those of `places(layout)`.
   """
   at, value = places(layout), layouts.values(layout, arch)
-  cell = layouts.cells(layout, arch)
+  cell, attends = layouts.cells(layout, arch), layouts.attends(layout, arch)
   num_cells, num_nodes = at.sums.shape
   chosen, normed = arch['op'][cell.kind], value.norms == 0
   there = cell.present[:, None] & (jnp.arange(num_nodes) < value.steps)[None]
   active = there[..., None]
+  in_cells = lambda *names: layouts.has(layout, arch, names)[cell.kind] & active
+  real, kept = active & ~in_cells('none'), cell.kept[cell.kind]
   is_read = layouts.reads(layout, arch)[..., :2].any((1, 2))[cell.kind]
-  attends = jnp.any(_flags(layout, chosen, 'msa') & active)
   parts = {
     'stem': _stem(layout, value, attends),
     'inputs': _inputs(cell, is_read, normed),
     'chains': _chains(layout, cell, chosen, there, normed),
-    'sums': (primitives.INDEX['sum'], there, 0),
-    'concat': (primitives.INDEX['concat'], cell.present, 0),
-    'head': _head(layout, cell, value),
+    'head': _head(layout, cell, value, attends),
   }
   # Who feeds whom. Chains skip the places that they do not have.
   stem_from, stem_out = _link(at.stem, parts['stem'][1], jnp.asarray(0))
-  before = np.arange(num_cells)[:, None] + np.array([-2, -1])
-  before = jnp.where(
-    before < 0, stem_out, jnp.asarray(at.concat)[np.maximum(before, 0)]
-  )
-  input_from, states = _link(at.inputs, parts['inputs'][1], before)
-  states = jnp.concatenate([states, jnp.asarray(at.sums)], 1)
+  first = slice(_FIRST_OUTPUT)
+  _, early_out = _link(at.stem[first], parts['stem'][1][first], jnp.asarray(0))
+  early_out = jnp.where((value.stems > 0) & ~attends, early_out, stem_out)
+  _, states = _link(at.inputs, parts['inputs'][1], jnp.zeros((num_cells, 2), int))
   read = jnp.asarray(layouts.pairs(num_nodes))[arch['source'][cell.kind]]
-  source = jnp.take_along_axis(states, read.reshape(num_cells, -1), 1)
-  source = source.reshape(read.shape)
-  chain_from, chain_out = _link(at.chains, parts['chains'][1], source)
-  output = jnp.asarray(at.concat)[value.depths - 1]
-  head_from, _ = _link(at.head, parts['head'][1], output)
-  real = active & ~_flags(layout, chosen, 'none')
-  excites = active & _flags(layout, chosen, 'cse')
-  kept = cell.kept[cell.kind] & cell.present[:, None]
-  edges = (
-    (stem_from[1:], at.stem[1:], parts['stem'][1][1:]),
+  sources, froms, ends, sums = [], [], [], []
+  for node in range(num_nodes):
+    source = jnp.take_along_axis(states, read[:, node], 1)
+    present = parts['chains'][1][:, node]
+    chain_from, out = _link(at.chains[:, node], present, source)
+    summed = real[:, node].all(-1) & (out[:, 0] != out[:, 1])
+    only = jnp.where(real[:, node, 0], out[:, 0], out[:, 1])
+    only = jnp.where(summed, at.sums[:, node], only)
+    states = jnp.concatenate([states, only[:, None]], 1)
+    sources, froms = [*sources, source], [*froms, chain_from]
+    ends, sums = [*ends, out], [*sums, summed]
+  source, chain_from, chain_out, is_summed = (
+    jnp.stack(x, 1) for x in (sources, froms, ends, sums)
+  )
+  nodes = states[:, 2:]
+  only = jnp.take_along_axis(nodes, kept.argmax(1)[:, None], 1)
+  is_joined = cell.present & (kept & (nodes != only)).any(1)
+  outputs = jnp.where(is_joined, at.concat, only[:, 0])
+  parts['sums'] = primitives.INDEX['sum'], is_summed, 0
+  parts['concat'] = primitives.INDEX['concat'], is_joined, 0
+  stem_outputs = jnp.stack([early_out, stem_out])
+  before = np.arange(num_cells)[:, None] + np.array([-2, -1])
+  before = jnp.concatenate([stem_outputs, outputs])[before + 2]
+  input_from, _ = _link(at.inputs, parts['inputs'][1], before)
+  head_from, _ = _link(at.head, parts['head'][1], outputs[value.depths - 1])
+  # The positions of patches come from nowhere: they are added to the patches.
+  positions, total = at.stem[-2:]
+  in_stem = parts['stem'][1] & (at.stem != positions)
+  edges = [
+    (stem_from[1:], at.stem[1:], in_stem[1:]),
+    (at.stem[1], total, attends),
     (input_from, at.inputs, parts['inputs'][1]),
     (chain_from, at.chains, parts['chains'][1]),
-    # What is squeezed and excited is the input of the chain, too.
-    (source, at.chains[..., 5], excites),
-    (chain_out, at.sums[..., None], real),
-    (at.sums, at.concat[:, None], kept),
+    (chain_out, at.sums[..., None], real & is_summed[..., None]),
+    (nodes, at.concat[:, None], kept & is_joined[:, None]),
     (head_from, at.head, parts['head'][1]),
-  )
+  ]
+  # What is excited, or attended to, is an input of the end of a chain, too.
+  for name, inner, outer in primitives.RESIDUALS:
+    if name in layout.operations:
+      feeds = source if inner is None else at.chains[..., inner]
+      edges.append((feeds, at.chains[..., outer], in_cells(name)))
   size = at.head[-1] + 1
   adjacency = jnp.zeros((size, size))
   for feeds, fed, present in edges:

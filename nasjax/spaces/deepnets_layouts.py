@@ -11,8 +11,10 @@ options of every choice; an architecture picks one of each:
                           options
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,12 +31,13 @@ class Layout(NamedTuple):
   steps: tuple[int, ...] = (1, 2, 3, 4)  # nodes of a cell
   widths: tuple[int, ...] = (32, 48, 64, 80, 96, 112, 128)
   multipliers: tuple[int, ...] = (1, 2)  # of the width in a reduction
-  kernels: tuple[int, ...] = (3, 5, 7)  # of the stem
+  kernels: tuple[int, ...] = (3, 5, 7)  # of a stem that is not of patches
   norms: tuple[str, ...] = ('batch', 'none')
-  stems: tuple[str, ...] = ('simple', 'double')  # double: ImageNet's
+  stems: tuple[str, ...] = ('simple', 'double')  # double: as for ImageNet
   stem_pools: tuple[bool, ...] = (False, True)
   heads: tuple[str, ...] = ('average', 'flatten')
   hidden: tuple[int, ...] = (0, 64, 128, 256, 512)  # width of a hidden layer
+  stem_factor: int = 3  # times the width, in a simple stem
   reductions: int = 2
   deep_from: tuple[int, int] = (7, 11)  # deep: more cells than a draw of these
   steps_if_deep: int = 2  # most nodes of a deep network's cell
@@ -50,6 +53,7 @@ class Layout(NamedTuple):
     )
 
 
+PATCH = 3  # rows and columns of an image that a stem of patches makes one
 CIFAR = Layout()
 DIGITS = Layout(
   operations=(
@@ -72,6 +76,7 @@ DIGITS = Layout(
   stem_pools=(False,),
   heads=('average',),
   hidden=(0,),
+  stem_factor=1,
   reductions=1,
   image=(8, 8, 1),
   max_params=None,
@@ -125,12 +130,42 @@ def reads(layout: Layout, arch: Arch) -> jax.Array:
   return jax.nn.one_hot(source, num_nodes + 2, dtype=bool) & real[..., None]
 
 
+def has(layout: Layout, arch: Arch, names: Collection[str]) -> jax.Array:
+  """Return where operations of nodes are some of these, `bool[2, S, 2]`."""
+  there = jnp.arange(max(layout.steps)) < values(layout, arch).steps
+  chosen = jnp.asarray([name in names for name in layout.operations])
+  return chosen[arch['op']] & there[None, :, None]
+
+
+def attends(layout: Layout, arch: Arch) -> jax.Array:
+  """Return whether a network attends: a stem of patches, one size, `bool[]`."""
+  return has(layout, arch, ('msa',)).any()
+
+
+def sides(layout: Layout, halvings: chex.Numeric, patches: chex.Numeric) -> Any:
+  """Return rows and columns of what an image of a layout has become.
+
+  Args:
+    layout: has the size of images.
+    halvings: how often it is halved.
+    patches: whether it is cut into patches first.
+
+  Returns:
+    Two numbers of the type of the arguments.
+  """
+  cut = lambda n: (n - 1) // PATCH + 1
+  return tuple(
+    (cut(n) * patches + n * (1 - patches)) >> halvings for n in layout.image[:2]
+  )
+
+
 class Cells(NamedTuple):
   """What the L cells of a network are, padded to the deepest."""
 
   present: jax.Array  # bool[L]
   kind: jax.Array  # i32[L] 0 normal, 1 reduction
   width: jax.Array  # i32[L] channels of a node
+  level: jax.Array  # i32[L] how often the image has been halved
   halvings: jax.Array  # i32[L, 2] how often an input is halved
   inputs: jax.Array  # i32[L, 2] channels of both inputs
   kept: jax.Array  # bool[2, S] nodes that a kind of cell puts out
@@ -151,20 +186,28 @@ def cells(layout: Layout, arch: Arch) -> Cells:
   parts = layout.reductions + 1
   kind = jnp.zeros(len(place), bool)
   for r in range(1, parts):
-    kind |= place == r * value.depths // parts
+    kind |= (place > 0) & (place == r * value.depths // parts)
   stage = jnp.cumsum(kind)
   width = value.widths * value.multipliers**stage
   there = jnp.arange(max(layout.steps)) < value.steps
   kept = (arch['drop'] == 0) & there[None]
   kind = kind.astype(jnp.int32)
   before = np.arange(len(place))[:, None] + np.array([-2, -1])
-  is_stem, before = before < 0, np.maximum(before, 0)
-  channels = (width * kept.sum(1)[kind])[before]
+  is_stem, states = before < 0, np.maximum(before, 0)
+  # Halvings of the two outputs of the stem, and of the cells behind it.
+  patches = attends(layout, arch)
+  first = jnp.where(patches, 0, jnp.maximum(value.stems, value.stem_pools))
+  level = jnp.where(patches, 0, first + stage)
+  of_stem = jnp.where((before == -2) & (value.stems > 0), 0, first)
+  simple = (value.stems == 0) & ~patches
+  stem_width = value.widths * jnp.where(simple, layout.stem_factor, 1)
+  channels = (width * kept.sum(1)[kind])[states]
   return Cells(
     place < value.depths,
     kind,
     width,
-    stage[:, None] - jnp.where(is_stem, 0, stage[before]),
-    jnp.where(is_stem, value.widths, channels),
+    level,
+    level[:, None] - jnp.where(is_stem, of_stem, level[states]),
+    jnp.where(is_stem, stem_width, channels),
     kept,
   )

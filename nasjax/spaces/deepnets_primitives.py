@@ -2,7 +2,8 @@
 
 B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
 https://arxiv.org/abs/2110.13100, section 3.1 and appendix A. An operation is a
-chain of primitives on eight places, of which it takes some.
+chain of primitives on some places; a multi-head attention is a whole layer of a
+transformer, as in the authors' program.
 """
 
 import numpy as np
@@ -34,7 +35,10 @@ OPERATIONS = (
   'msa',
   'cse',
 )
-CHAIN = 8  # places of an operation
+_SHORTEST = 8  # places of a chain, which a separable convolution needs
+# Operations in which what is at a place (None: the input) is also an input of
+# another place.
+RESIDUALS = (('cse', None, 5), ('msa', None, 5), ('msa', 5, 11))
 SQUEEZE = 2  # of the channels in a squeeze-and-excite block
 SIZES = ('0', '1', 'C/2', 'C', '3C')  # of a cell of C channels
 
@@ -55,25 +59,21 @@ def _chain(name: str) -> dict[int, tuple[str, str, str, int, int]]:
     return {1: rows, 3: columns, 4: norm}
   if kind == 'conv':
     return {1: ('conv', 'C', 'C', size, size), 4: norm}
-  bias, ends = ('bias', 'C', '1', 1, 1), ('', '0', '0', 0, 0)
+  bias, ends = ('bias', 'C', '1', 1, 1), ('0', '0', 0, 0)
   if name == 'cse':
     small = ('conv', 'C/2', 'C', 1, 1), ('bias', 'C/2', '1', 1, 1)
     return {
-      0: ('glob_avg', *ends[1:]),
       1: small[0],
       2: small[1],
       3: ('conv', 'C', 'C/2', 1, 1),
       4: bias,
-      5: ('cse', *ends[1:]),
+      5: ('cse', *ends),
     }
   if name == 'msa':
-    return {
-      0: ('ln', 'C', '1', 1, 1),
-      1: ('conv', '3C', 'C', 1, 1),
-      2: ('msa', *ends[1:]),
-      3: point,
-      4: bias,
-    }
+    layer_norm, total = ('ln', 'C', '1', 1, 1), ('sum', *ends)
+    attention = layer_norm, ('conv', '3C', 'C', 1, 1), ('msa', *ends)
+    two_layers = layer_norm, point, bias, point, bias
+    return dict(enumerate((*attention, point, bias, total, *two_layers, total)))
   if name not in ('none', 'skip_connect'):
     raise ValueError(f'Unknown operation {name!r}. Known: {OPERATIONS}.')
   return {}
@@ -86,16 +86,19 @@ def chains(operations: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     operations: names of the K operations.
 
   Returns:
-    Primitives `[K, 8]`, -1 where a chain has none, and shapes `[K, 8, 4]`:
-    outputs, inputs (both as numbers of `SIZES`), rows and columns.
+    Primitives `[K, P]`, -1 where a chain has none, with P places, 8 or as many as
+    the longest needs, and shapes `[K, P, 4]`: outputs, inputs (both as numbers of `SIZES`),
+    rows and columns.
 
   Raises:
     ValueError: for a name that is not known.
   """
-  op = np.full((len(operations), CHAIN), -1)
-  shape = np.zeros((len(operations), CHAIN, 4), int)
-  for i, name in enumerate(operations):
-    for place, (primitive, rows, columns, *kernel) in _chain(name).items():
+  found = [_chain(name) for name in operations]
+  length = max(_SHORTEST, *(1 + place for chain in found for place in chain))
+  op = np.full((len(operations), length), -1)
+  shape = np.zeros((len(operations), length, 4), int)
+  for i, chain in enumerate(found):
+    for place, (primitive, rows, columns, *kernel) in chain.items():
       op[i, place] = INDEX[primitive]
       shape[i, place] = SIZES.index(rows), SIZES.index(columns), *kernel
   return op, shape

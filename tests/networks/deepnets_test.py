@@ -160,7 +160,9 @@ def test_a_layout_that_the_program_has_not_is_named():
   arch = spaces.deepnets(_LAYOUT).sample(jax.random.key(0))
   for change, message in (
     ({'heads': ('average', 'flatten')}, 'layout.heads'),
-    ({'operations': ('none', 'msa')}, "Unknown operation 'msa'"),
+    ({'operations': ('none', 'msa')}, "'msa' is not in this program"),
+    ({'operations': ('none', 'conv_5x5')}, "'conv_5x5' is not in this"),
+    ({'operations': ('none', 'conv')}, "Unknown operation 'conv'"),
   ):
     with pytest.raises(ValueError, match=message):
       deepnets.logits(_LAYOUT._replace(**change), {}, arch, None)

@@ -65,7 +65,7 @@ def _slow_graph(layout, arch):
     if kind == 'conv':
       return norm(add('conv', [x], c, c, k, k), c)
     if name == 'cse':
-      y = add('conv', [add('glob_avg', [x])], c // 2, c, 1, 1)
+      y = add('conv', [x], c // 2, c, 1, 1)
       y = add('conv', [add('bias', [y], c // 2, 1, 1, 1)], c, c // 2, 1, 1)
       return add('cse', [add('bias', [y], c, 1, 1, 1), x])
     assert name == 'skip_connect'
@@ -105,9 +105,10 @@ def _slow_graph(layout, arch):
         for source, name in zip(chosen[t], ops[t])
         if name != 'none'
       ]
-      nodes.append(add('sum', ends))
+      nodes.append(add('sum', ends) if len(ends) > 1 else ends[0])
     kept = [nodes[2 + t] for t in range(steps) if not arch['drop'][kind, t]]
-    states = [states[1], (add('concat', kept), c * len(kept), halved)]
+    output = add('concat', kept) if len(kept) > 1 else kept[0]
+    states = [states[1], (output, c * len(kept), halved)]
   x, channels, _ = states[1]
   x = add('conv', [add('glob_avg', [x])], layout.num_classes, channels, 1, 1)
   add('bias', [x], layout.num_classes, 1, 1, 1)
@@ -221,9 +222,10 @@ def test_heads_and_stems_have_the_chances_of_the_authors():
   for width in layout.hidden[1:]:
     assert (hidden == width).mean() == pytest.approx(0.125, abs=0.02)
   double, pools = pick('stems') == 'double', pick('stem_pools')
-  assert double.mean() == pytest.approx(0.5, abs=0.03)
-  assert not pools[double].any()
-  assert pools[~double].mean() == pytest.approx(0.5, abs=0.03)
+  # What attends has a stem of patches.
+  assert not double[attends].any() and not pools[attends | double].any()
+  assert double[~attends].mean() == pytest.approx(0.5, abs=0.03)
+  assert pools[~attends & ~double].mean() == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.slow
@@ -238,8 +240,10 @@ def test_networks_for_cifar_10_are_as_the_generator_says():
     assert deepnets_graphs.num_params(graph) <= 1e7
     assert value.steps <= 2 or (value.depths <= 10 and value.norms == 0)
     there = graph.mask > 0
-    # One input, one output, and no vertex that does not count.
-    assert (graph.adjacency.sum(0)[there] == 0).sum() == 1
+    # One input, besides that of positions, one output, and no vertex that does
+    # not count.
+    inputs = 1 + int(deepnets_layouts.attends(_CIFAR, arch))
+    assert (graph.adjacency.sum(0)[there] == 0).sum() == inputs
     assert (graph.adjacency.sum(1)[there] == 0).sum() == 1
     assert not np.tril(graph.adjacency).any()
 
