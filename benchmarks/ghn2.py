@@ -21,7 +21,7 @@ import optax
 from benchmarks import measure
 from nasjax import batching
 from nasjax.estimators import hypernetwork
-from nasjax.networks import deepnets_exact, deepnets_random
+from nasjax.networks import deepnets, deepnets_exact, deepnets_random
 from nasjax.spaces import deepnets_graphs, deepnets_layouts, deepnets_splits
 from nasjax.spaces import deepnets_primitives as primitives
 
@@ -64,7 +64,8 @@ def _networks(count):
 
 def _one_program(archs, params, batch):
   def loss(params, arch, batch):
-    return hypernetwork.measure(_LAYOUT, params, arch, batch)[0]
+    logits = deepnets.logits(_LAYOUT, params, arch, batch['image'])
+    return hypernetwork.measure(logits, batch)[0]
 
   @jax.jit
   def run(params, archs, batch):

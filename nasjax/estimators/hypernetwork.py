@@ -12,7 +12,9 @@ meta-batch go through the hypernetwork together, the networks run one after
 another in the same program.
 """
 
-from typing import Any
+from collections.abc import Callable
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +22,10 @@ import optax
 
 from nasjax import batching
 from nasjax.estimators import one_shot, samplers
-from nasjax.networks import deepnets, deepnets_weights
+from nasjax.networks import deepnets, deepnets_predicted, deepnets_weights
 from nasjax.networks.hypernetwork import Hypernetwork
 from nasjax.spaces import deepnets_graphs, deepnets_layouts
-from nasjax.types import Arch, Batch, Estimator, Params, Space
+from nasjax.types import Arch, Batch, Estimator, Key, Params, Space
 
 
 def predict(
@@ -79,18 +81,13 @@ def embed(
   return batching.map_archs(one, archs, shared=(variables,))
 
 
-def measure(
-  layout: deepnets_layouts.Layout, params: Params, arch: Arch, batch: Batch
-) -> tuple[jax.Array, jax.Array]:
-  """Return the cross entropy of a network, in nats, and its accuracy.
+def measure(logits: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
+  """Return the cross entropy of logits, in nats, and their accuracy.
 
   Args:
-    layout: of the network.
-    params: its weights.
-    arch: the network.
-    batch: `dict(image=f32[N, H, W, C], label=i32[N])`.
+    logits: `f32[N, classes]` of the images.
+    batch: has `label=i32[N]`.
   """
-  logits = deepnets.logits(layout, params, arch, batch['image'])
   loss = optax.losses.softmax_cross_entropy_with_integer_labels(
     logits, batch['label']
   )
@@ -98,21 +95,19 @@ def measure(
 
 
 def accuracy(
-  layout: deepnets_layouts.Layout, params: Params, arch: Arch, batches: Batch
+  network: Callable[[jax.Array], jax.Array], batches: Batch
 ) -> jax.Array:
   """Return the share of images that a network tells right, `f32[]`.
 
   Args:
-    layout: of the network.
-    params: its weights.
-    arch: the network.
+    network: images to logits.
     batches: stacked `[T, N, ...]`, with weights of images; norm uses the
       statistics of each.
   """
 
   def hits(batch):
-    logits = deepnets.logits(layout, params, arch, batch['image'])
-    return jnp.sum((logits.argmax(-1) == batch['label']) * batch['weight'])
+    is_hit = network(batch['image']).argmax(-1) == batch['label']
+    return jnp.sum(is_hit * batch['weight'])
 
   return jnp.sum(jax.lax.map(hits, batches)) / jnp.sum(batches['weight'])
 
@@ -177,6 +172,55 @@ def adamw(
   )
 
 
+class _Program(NamedTuple):
+  """How networks of a layout run with predicted weights."""
+
+  init: Callable[[Key], Any]  # -> variables
+  prepare: Callable[[Any, Arch], Any]  # (variables, B networks) -> [B, ...]
+  # (variables, one network prepared, its architecture, images) -> logits
+  logits: Callable[[Any, Any, Arch, jax.Array], jax.Array]
+  norms: Callable[[Any, Any], jax.Array]  # sum of those of all tensors
+
+
+def _padded(layout, model, normalise):
+  """Return the program whose tensors are those of the widest network."""
+
+  def logits(variables, params, arch, image):
+    del variables
+    return deepnets.logits(layout, params, arch, image)
+
+  return _Program(
+    functools.partial(deepnets_predicted.init, layout, model),
+    lambda variables, archs: predict(
+      layout, model, variables, archs, normalise
+    ),
+    logits,
+    lambda variables, params: deepnets_weights.sum_of_norms(params),
+  )
+
+
+def _decoded(layout, model, normalise):
+  """Return the program that decodes tensors where they are used."""
+  predicted = deepnets_predicted
+  known = layout, model
+
+  def prepare(variables, archs):
+    vertices = lambda arch: predicted.vertices(
+      *known, variables, arch, normalise
+    )
+    return jax.vmap(vertices)(archs)
+
+  return _Program(
+    functools.partial(predicted.init, *known),
+    prepare,
+    # Without: residuals of all parts of the program, for all networks.
+    jax.checkpoint(predicted.logits(*known, normalise)),
+    lambda variables, found: predicted.sum_of_norms(
+      *known, variables, found, normalise
+    ),
+  )
+
+
 def hypernetwork(
   space: Space,
   layout: deepnets_layouts.Layout,
@@ -208,42 +252,44 @@ def hypernetwork(
     Knyazev et al., 2021.
   """
   sampler = samplers.uniform(space, meta_batch)
-  start, _ = deepnets_weights.predictor(layout, model)
-
-  @jax.jit
-  def first(key):
-    arch = space.sample(jax.random.key(0))
-    return start(key, deepnets_graphs.graph(layout, arch))
+  # Small networks take half the time with padded tensors.
+  make = _decoded if deepnets.lacks(layout) else _padded
+  program = make(layout, model, normalise)
+  start = jax.jit(program.init)
 
   def init(key):
-    return one_shot.start(first(key), optimizer)
+    return one_shot.start(start(key), optimizer)
 
   def update(key, state, batch):
     archs = sampler(key)
 
     def loss(variables):
-      params = predict(layout, model, variables, archs, normalise)
+      def one(net, batch, variables):
+        logits = program.logits(variables, *net, batch['image'])
+        value, hits = measure(logits, batch)
+        if norm_penalty:
+          value += norm_penalty * program.norms(variables, net[0])
+        return value, hits
+
+      # All graphs at once, then one network after the other.
+      nets = program.prepare(variables, archs), archs
       losses, accuracies = batching.map_archs(
-        lambda net, batch: measure(layout, *net, batch),
-        (params, archs),
-        shared=(batch,),
+        one, nets, shared=(batch, variables)
       )
-      objective = jnp.mean(losses)
-      if norm_penalty:
-        norms = jax.vmap(deepnets_weights.sum_of_norms)(params)
-        objective += norm_penalty * jnp.mean(norms)
-      return objective, jnp.mean(accuracies)
+      return jnp.mean(losses), jnp.mean(accuracies)
 
     differentiate = jax.value_and_grad(loss, has_aux=True)
-    (value, accuracy), gradient = differentiate(state.weights)
+    (value, hits), gradient = differentiate(state.weights)
     state = one_shot.move(state, gradient, optimizer)
-    return state, {'train_loss': value, 'train_accuracy': accuracy}
+    return state, {'train_loss': value, 'train_accuracy': hits}
 
   def score(key, state, arch):
     del key
     one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], arch)
-    params = predict(layout, model, state.weights, one, normalise)
-    params = jax.tree.map(lambda leaf: leaf[0], params)
-    return accuracy(layout, params, arch, valid)
+    nets = program.prepare(state.weights, one), one
+    net = jax.tree.map(lambda leaf: leaf[0], nets)
+    return accuracy(
+      functools.partial(program.logits, state.weights, *net), valid
+    )
 
   return Estimator(init, update, score)

@@ -9,7 +9,7 @@ import optax
 
 from nasjax import batching
 from nasjax.estimators import hypernetwork
-from nasjax.networks import deepnets_random
+from nasjax.networks import deepnets, deepnets_random
 from nasjax.spaces import deepnets_layouts
 from nasjax.types import Arch, Batch, Key, Params
 
@@ -36,7 +36,8 @@ def scorer(
   """
 
   def one(net, batches):
-    return hypernetwork.accuracy(layout, *net, batches)
+    run = functools.partial(deepnets.logits, layout, *net)
+    return hypernetwork.accuracy(run, batches)
 
   @jax.jit
   def score(params, archs, batches):
@@ -65,7 +66,11 @@ def trainer(
   def step(params, moments, archs, batch):
     def one(net, batch):
       params, moments, arch = net
-      loss = lambda p: hypernetwork.measure(layout, p, arch, batch)[0]
+
+      def loss(params):
+        logits = deepnets.logits(layout, params, arch, batch['image'])
+        return hypernetwork.measure(logits, batch)[0]
+
       updates, moments = optimizer.update(jax.grad(loss)(params), moments)
       return optax.apply_updates(params, updates), moments
 

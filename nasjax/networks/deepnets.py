@@ -23,8 +23,8 @@ Layout = layouts.Layout
 _VECTORS = ('squeeze', 'norm', 'last_norm')
 
 
-def _check(layout):
-  """Return the layout, or say what the program does not have."""
+def lacks(layout: Layout) -> str:
+  """Return what a layout has and this program has not; '' for nothing."""
   wanted = {
     'stems': ('simple',),
     'stem_pools': (False,),
@@ -35,12 +35,12 @@ def _check(layout):
   }
   for name, only in wanted.items():
     if getattr(layout, name) != only:
-      raise ValueError(f'layout.{name}: {only} is needed.')
+      return f'layout.{name}={getattr(layout, name)}, not {only}'
   _, shapes = primitives.chains(layout.operations)
   for name, shape in zip(layout.operations, shapes):
     if name == 'msa' or shape[:, 2:].max() > deepnets_weights.KERNEL:
-      raise ValueError(f'layout.operations: {name!r} is not in this program.')
-  return layout
+      return f'layout.operations: {name!r}'
+  return ''
 
 
 class _Padded:
@@ -130,7 +130,9 @@ def logits(
   References:
     Knyazev et al., 2021.
   """
-  widths = deepnets_weights.widths(_check(layout))
+  if lacking := lacks(layout):
+    raise ValueError(f'The program of padded tensors lacks {lacking}.')
+  widths = deepnets_weights.widths(layout)
   operations = deepnets_operations.operations(layout.operations, _Padded())
   num_nodes, num_stages = max(layout.steps), layout.reductions + 1
   value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)

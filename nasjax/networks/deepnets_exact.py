@@ -104,7 +104,11 @@ class _Tensors:
 
   def members(self, p):
     width = p[0].shape[-1]
-    return np.repeat(np.eye(deepnets_operations.HEADS, dtype=np.float32), width // deepnets_operations.HEADS, axis=1)
+    return np.repeat(
+      np.eye(deepnets_operations.HEADS, dtype=np.float32),
+      width // deepnets_operations.HEADS,
+      axis=1,
+    )
 
 
 def _stem(value, attends, tensors, at, x):

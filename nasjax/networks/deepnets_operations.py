@@ -75,7 +75,9 @@ def _dil_conv(read, x, p, normed, size):
 
 def _conv(read, x, p, normed, size):
   x, kernel = jax.nn.relu(x), read.kernel(p, 1, size, size)
-  y = ops.pointwise(x, kernel[0, 0]) if size == 1 else ops.convolution(x, kernel)
+  y = (
+    ops.pointwise(x, kernel[0, 0]) if size == 1 else ops.convolution(x, kernel)
+  )
   return norm(y, read.vectors(p, 4), normed)
 
 
@@ -117,7 +119,7 @@ def _attend(read, x, p, normed):
   logits = jnp.einsum('bic,hc,bjc->bhij', query, members, key)
   weights = jax.nn.softmax(logits / jnp.sqrt(width / HEADS))
   # A channel that stands for some of several heads is their mean.
-  part = members / jnp.maximum(count, 1)
+  part = members / jnp.maximum(count, 1)[None]
   y = jnp.einsum('bhij,bjc,hc->bic', weights, value, part)
   dense = lambda y, place: _add(
     y @ read.kernel(p, place, 1, 1)[0, 0], read.vectors(p, place + 1)[1]

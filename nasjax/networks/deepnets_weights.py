@@ -133,10 +133,19 @@ def _cut(x, shape):
   return x
 
 
-def _rows_of_states(layout, arch, num_channels):
+def rows_of_states(
+  layout: Layout, arch: Arch, num_channels: int
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
   """Return which input each channel of a cell's output is, -1 for none.
 
-  For the inputs of all cells `i32[L, 2, N, C]`, and for the classifier.
+  Args:
+    layout: of the network.
+    arch: index choices.
+    num_channels: C, of every node.
+
+  Returns:
+    Rows for the inputs of all cells `i32[L, 2, N, C]` and for the classifier
+    `i32[N, C]`, and the channels that nodes have, `i32[L, 2, N]` and `i32[N]`.
   """
   value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)
   last, num_cells = value.depths - 1, len(cell.kind)
@@ -145,7 +154,6 @@ def _rows_of_states(layout, arch, num_channels):
 
   def rows(kept, width):
     rank = jnp.cumsum(kept, -1) - 1
-    width = jnp.broadcast_to(width[..., None], kept.shape)
     channel = jnp.arange(num_channels).reshape((1,) * kept.ndim + (-1,))
     there = kept[..., None] & _inside(num_channels, width)
     return jnp.where(there, (rank * width)[..., None] + channel, -1)
@@ -154,8 +162,13 @@ def _rows_of_states(layout, arch, num_channels):
   kept = jnp.where(
     is_stem[..., None], only[None, None], cell.kept[cell.kind[before]]
   )
-  width = jnp.where(is_stem, value.widths, cell.width[before])
-  return rows(kept, width), rows(cell.kept[cell.kind[last]], cell.width[last])
+  width = jnp.where(is_stem, cell.inputs, cell.width[before])
+  kept = kept, cell.kept[cell.kind[last]]
+  widths = tuple(
+    jnp.broadcast_to(width[..., None], kept.shape)
+    for width, kept in zip((width, cell.width[last]), kept)
+  )
+  return tuple(map(rows, kept, widths)), widths
 
 
 def _take(x, rows):
@@ -188,7 +201,7 @@ def fit(
   """
   at, most = deepnets_graphs.places(layout), widths(layout)[-1]
   scale = hypernetwork.weight_scale(graph.op, graph.shape)
-  rows, last_rows = _rows_of_states(layout, arch, most)
+  (rows, last_rows), _ = rows_of_states(layout, arch, most)
 
   def wide(x):
     return hypernetwork.fit(x, -1, most)

@@ -205,7 +205,9 @@ def graph(layout: Layout, arch: Arch) -> TensorGraph:
   first = slice(_FIRST_OUTPUT)
   _, early_out = _link(at.stem[first], parts['stem'][1][first], jnp.asarray(0))
   early_out = jnp.where((value.stems > 0) & ~attends, early_out, stem_out)
-  _, states = _link(at.inputs, parts['inputs'][1], jnp.zeros((num_cells, 2), int))
+  _, states = _link(
+    at.inputs, parts['inputs'][1], jnp.zeros((num_cells, 2), int)
+  )
   read = jnp.asarray(layouts.pairs(num_nodes))[arch['source'][cell.kind]]
   sources, froms, ends, sums = [], [], [], []
   for node in range(num_nodes):

@@ -86,15 +86,15 @@ def chains(operations: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     operations: names of the K operations.
 
   Returns:
-    Primitives `[K, P]`, -1 where a chain has none, with P places, 8 or as many as
-    the longest needs, and shapes `[K, P, 4]`: outputs, inputs (both as numbers of `SIZES`),
-    rows and columns.
+    Primitives `[K, P]`, -1 where a chain has none, and shapes `[K, P, 4]`:
+    outputs, inputs (both as numbers of `SIZES`), rows and columns. P is 8, or
+    as many places as the longest chain needs.
 
   Raises:
     ValueError: for a name that is not known.
   """
   found = [_chain(name) for name in operations]
-  length = max(_SHORTEST, *(1 + place for chain in found for place in chain))
+  length = max([_SHORTEST, *(1 + place for chain in found for place in chain)])
   op = np.full((len(operations), length), -1)
   shape = np.zeros((len(operations), length, 4), int)
   for i, chain in enumerate(found):

@@ -49,7 +49,8 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
     params = hypernetwork.predict(_LAYOUT, model, weights, one)
     params = jax.tree.map(lambda leaf: leaf[0], params)
     norms = deepnets_weights.sum_of_norms(params)
-    return hypernetwork.measure(_LAYOUT, params, arch, _BATCH)[0] + norms / 100
+    logits = deepnets.logits(_LAYOUT, params, arch, _BATCH['image'])
+    return hypernetwork.measure(logits, _BATCH)[0] + norms / 100
 
   archs = jax.jit(samplers.uniform(space, 2))(key)
   each = [

@@ -35,7 +35,11 @@ def test_each_network_is_trained_as_if_alone():
 
   @jax.jit
   def run(params, arch, batch):
-    loss = lambda p: hypernetwork.measure(_LAYOUT, p, arch, batch)[0]
+
+    def loss(params):
+      logits = deepnets.logits(_LAYOUT, params, arch, batch['image'])
+      return hypernetwork.measure(logits, batch)[0]
+
     logits = deepnets.logits(_LAYOUT, params, arch, batch['image'])
     hits = logits.argmax(-1) == batch['label']
     return jax.grad(loss)(params), hits[:11]

@@ -160,8 +160,11 @@ def test_a_layout_that_the_program_has_not_is_named():
   arch = spaces.deepnets(_LAYOUT).sample(jax.random.key(0))
   for change, message in (
     ({'heads': ('average', 'flatten')}, 'layout.heads'),
-    ({'operations': ('none', 'msa')}, "'msa' is not in this program"),
-    ({'operations': ('none', 'conv_5x5')}, "'conv_5x5' is not in this"),
+    ({'operations': ('none', 'msa')}, "lacks layout.operations: 'msa'"),
+    (
+      {'operations': ('none', 'conv_5x5')},
+      "lacks layout.operations: 'conv_5x5'",
+    ),
     ({'operations': ('none', 'conv')}, "Unknown operation 'conv'"),
   ):
     with pytest.raises(ValueError, match=message):
