@@ -37,6 +37,7 @@ _LONG = (
   'darts_rnn_text',
   'drnas_digits',
   'gdas_digits',
+  'ghn2_cifar10',
   'ghn2_digits',
   'irlas_nasbench201',
   'lga_digits',

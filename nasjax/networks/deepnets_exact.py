@@ -117,7 +117,7 @@ def _stem(value, attends, tensors, at, x):
   normed = functools.partial(_norm, tensors)
   if attends:
     x = conv(x, at.stem[1], layouts.PATCH, padding=((1, 1), (1, 1)))
-    x += jnp.transpose(tensors[at.stem[8]], (3, 0, 1, 2))[0]
+    x += jnp.broadcast_to(tensors[at.stem[8]][..., 0], x.shape)
     return [x, x]
   x = normed(conv(x, at.stem[1]), at.stem[2])
   if value.stems:

@@ -1,0 +1,136 @@
+r"""GHN-2 on DeepNets-1M and CIFAR-10, with the settings of the paper.
+
+B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
+https://arxiv.org/abs/2110.13100: a hypernetwork of 32 features, whose blocks
+have 64x64 weights of 11x11, is trained for 300 epochs on networks of 4 to 18
+cells, one to four nodes, fifteen operations and 32 to 128 channels, eight of
+them and 64 images an update; then 500 networks are scored with predicted
+weights in batches of 64, and the best is found. For an accelerator: one update
+of eight networks takes a CPU core about a minute.
+
+  python -m experiments.search --config=configs/ghn2_cifar10.py \
+      --workdir=runs/ghn2_cifar10 --config.data.tfds_dir=DIR
+
+Without `tfds_dir` there are the 20,000 images under `$NASJAX_DATA_DIR`. Of the
+images that train, a tenth is kept to score networks (paper: 5,000 of 50,000).
+
+Options come after a colon, separated by commas:
+
+  quick   two updates of a tiny hypernetwork and few operations, on digits
+  method  ghn2 (default), ghn1, mlp or ghn3, as in `configs/ghn2_digits.py`
+  epochs  of training (default 300)
+"""
+
+import jax
+import ml_collections
+
+from configs import ghn2_digits
+from nasjax import data
+from nasjax.experiment import options
+from nasjax.spaces import deepnets, deepnets_layouts
+from nasjax.types import Arch
+
+_BATCH, _META_BATCH = 64, 8
+_SCORED, _PROPOSAL = 500, 10
+
+
+def images(tfds_dir: str | None = None) -> dict[str, data.Dataset]:
+  """Return CIFAR-10, a tenth of whose training images is 'valid'."""
+  whole = data.load_cifar10('halves', tfds_dir=tfds_dir)
+  train = data.merge([whole['train'], whole['valid']])
+  parts = data.split(train, {'train': 0.9, 'valid': 0.1}, keep_statistics=True)
+  return parts | {'test': whole['test']}
+
+
+def layout(quick: bool) -> deepnets_layouts.Layout:
+  """Return the layout of the networks."""
+  if not quick:
+    return deepnets_layouts.CIFAR
+  return deepnets_layouts.CIFAR._replace(
+    operations=('skip_connect', 'msa'),
+    depths=(2,),
+    steps=(1,),
+    widths=(8,),
+    kernels=(3,),
+    stems=('simple',),
+    stem_pools=(False,),
+    hidden=(0,),
+    reductions=1,
+    image=(8, 8, 1),
+  )
+
+
+def num_params(arch: Arch, quick: bool) -> jax.Array:
+  """Return how many parameters a network has."""
+  return deepnets.num_params(layout(quick), arch)
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Return the config.
+
+  Args:
+    arg: options, see above.
+
+  Returns:
+    The config.
+
+  Raises:
+    ValueError: for an option that does not exist.
+  """
+  given = options.parse(
+    arg,
+    dict(method='ghn2', epochs=300),
+    dict(epochs=1),
+    dict(method=ghn2_digits.METHODS),
+  )
+  quick, method = given['quick'], given['method']
+  # All 45,000 images an epoch, in batches of 64.
+  steps = 2 if quick else given['epochs'] * (45_000 // _BATCH)
+  model = ghn2_digits.model(method, quick) | dict(kernel=3 if quick else 11)
+  if not quick:
+    model['channels'] = 32 if method == 'ghn3' else 64
+  training = ghn2_digits.training(method, quick)
+  if not quick and method != 'ghn1':
+    training['meta_batch'] = _META_BATCH
+  networks = dict(name='configs.ghn2_cifar10:layout', quick=quick)
+  space = dict(name='spaces.deepnets.deepnets', layout=networks)
+  batches = dict(
+    name='data.streams.batches',
+    dataset='@data.train',
+    batch_size=8 if quick else _BATCH,
+  )
+  if not quick:
+    batches['augment'] = dict(name='data.augment.cifar_augment')
+  return ml_collections.ConfigDict(
+    dict(
+      seed=0,
+      num_seeds=1,
+      num_random=1 if quick else 10,
+      num_steps=steps + (1 if quick else _SCORED // _PROPOSAL),
+      data=dict(name='data.arrays.digits')
+      if quick
+      else dict(name='configs.ghn2_cifar10:images', tfds_dir=None),
+      batches=batches,
+      space=space,
+      describe=dict(
+        params=dict(function='configs.ghn2_cifar10:num_params', quick=quick)
+      ),
+      search=dict(
+        name='systems.ghn2.ghn2',
+        layout=networks,
+        model=model,
+        valid=dict(
+          name='data.streams.evaluation_batches',
+          dataset='@data.valid',
+          batch_size=350 if quick else _BATCH,
+        ),
+        num_train_steps=steps,
+        strategy=dict(
+          name='strategies.random_search.random_search',
+          space=space,
+          batch_size=2 if quick else _PROPOSAL,
+        ),
+        **training,
+      ),
+    )
+  )
