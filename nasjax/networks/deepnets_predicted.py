@@ -345,7 +345,7 @@ def _halve(state):
 def _run(program, series, variables, found, arch, x):
   """Return the logits of a network of a series of sizes."""
   layout, at = program.layout, program.at
-  num_nodes, num_stages = max(layout.steps), layout.reductions + 1
+  num_nodes = max(layout.steps)
   value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)
   normed = (value.norms == 0).astype(x.dtype)
   p = lambda ids: (variables, _at(found, ids))
@@ -378,13 +378,15 @@ def _run(program, series, variables, found, arch, x):
     output = _run_cell(program, (variables, None), states, row, normed)
     return states[1], output
 
+  # Where no cell halves the image they are all of one stage.
+  num_stages = 1 if series == PATCHES else layout.reductions + 1
   for stage in range(num_stages):
     first, end = (s * value.depths // num_stages for s in (stage, stage + 1))
     longest = max(
       (stage + 1) * d // num_stages - stage * d // num_stages
       for d in layout.depths
     )
-    if stage and series != PATCHES:
+    if stage:
       states = tuple(map(_halve, states))
 
     def body(states, index, end=end):

@@ -151,12 +151,19 @@ def distances(adjacency: jax.Array) -> jax.Array:
     `f32[N, N]`, from the row's vertex to the column's; infinite where there is
     no path, zero from a vertex to itself.
   """
-  size, adjacency = len(adjacency), jnp.asarray(adjacency)
+  size, sources = len(adjacency), jnp.asarray(adjacency).T > 0
   far = jnp.where(jnp.eye(size, dtype=bool), 0.0, jnp.inf)
 
   def extend(found, vertex):
-    through = jnp.where(adjacency[:, vertex][None] > 0, found, jnp.inf)
-    lengths = jnp.minimum(1 + jnp.min(through, axis=1), found[:, vertex])
-    return found.at[:, vertex].set(lengths), None
+    # Few vertices feed one: they are taken one by one.
+    def take(carry):
+      left, row = carry
+      source = jnp.argmax(left)
+      return left.at[source].set(False), jnp.minimum(row, found[source])
 
-  return jax.lax.scan(extend, far, jnp.arange(size))[0]
+    start = sources[vertex], jnp.full(size, jnp.inf)
+    _, row = jax.lax.while_loop(lambda carry: carry[0].any(), take, start)
+    return found.at[vertex].set((1 + row).at[vertex].set(0)), None
+
+  # Rows are the ends of paths until all is done.
+  return jax.lax.scan(extend, far, jnp.arange(size))[0].T
