@@ -82,8 +82,7 @@ def main(argv: Sequence[str]) -> None:
   Args:
     argv: what is left of the command line: nothing but its name.
   """
-  if len(argv) > 1:
-    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  del argv  # `launch.parse_flags` lets nothing through.
   output = pathlib.Path(_OUTPUT.value)
   with experiment.launch.clear_errors():
     index, counts = read(pathlib.Path(_WORKDIR.value))

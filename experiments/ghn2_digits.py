@@ -274,8 +274,7 @@ def main(argv: Sequence[str]) -> None:
   Args:
     argv: what is left of the command line: nothing but its name.
   """
-  if len(argv) > 1:
-    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  del argv  # `launch.parse_flags` lets nothing through.
   launch.set_up_jax()
   workdir = pathlib.Path(_WORKDIR.value)
   # What other options have computed is refused, not continued.

@@ -271,8 +271,7 @@ def main(argv: Sequence[str]) -> None:
   Args:
     argv: what is left of the command line: nothing but its name.
   """
-  if len(argv) > 1:
-    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  del argv  # `launch.parse_flags` lets nothing through.
   workdir, output = pathlib.Path(_WORKDIR.value), pathlib.Path(_OUTPUT.value)
   workdir.mkdir(parents=True, exist_ok=True)
   with experiment.launch.clear_errors():

@@ -133,8 +133,7 @@ def main(argv: Sequence[str]) -> None:
   Args:
     argv: what is left of the command line: nothing but its name.
   """
-  if len(argv) > 1:
-    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  del argv  # `launch.parse_flags` lets nothing through.
   experiment.launch.set_up_jax()
   with experiment.launch.clear_errors():
     runs = {n: evaluated(path) for n, path in folders(_RUNS.value).items()}

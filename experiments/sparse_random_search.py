@@ -117,8 +117,7 @@ def main(argv: Sequence[str]) -> None:
   Args:
     argv: what is left of the command line: nothing but its name.
   """
-  if len(argv) > 1:
-    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  del argv  # `launch.parse_flags` lets nothing through.
   output = pathlib.Path(_OUTPUT.value)
   options = (_PARENTS, _BLOCK, _WIDTH, _SAMPLES, _RANDOM, _EPOCHS, _SPARSITIES)
   # What other options have computed is refused, not continued.

@@ -239,8 +239,7 @@ def main(argv: Sequence[str]) -> None:
   Args:
     argv: what is left of the command line: nothing but its name.
   """
-  if len(argv) > 1:
-    raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+  del argv  # `launch.parse_flags` lets nothing through.
   with experiment.launch.clear_errors():
     if _WORKDIR.value is None:
       header = ('cells', 'number', 'one-shot tau', 'rho', 'few-shot tau', 'rho')

@@ -94,8 +94,7 @@ def run(
   """
 
   def main(argv):
-    if len(argv) > 1:
-      raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}.')
+    del argv  # `launch.parse_flags` lets nothing through.
     with clear_errors():
       if given.status is not None and given.status.value:
         print(status.status(given.workdir.value))
@@ -164,10 +163,13 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     argv: the command line.
 
   Returns:
-    What is left of it.
+    What is left of it: the name of the program.
   """
   try:
-    return flags.FLAGS(list(argv))
+    left = flags.FLAGS(list(argv))
+    if len(left) > 1:
+      raise flags.Error(f'Unexpected arguments: {" ".join(left[1:])}')
+    return left
   except (flags.Error, AttributeError, KeyError, OSError, TypeError) as error:
     # Errors in a config file come with the whole traceback as their text, and
     # unknown keys as the text of one error in another.
