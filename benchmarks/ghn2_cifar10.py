@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import measure
 from configs import ghn2_cifar10
-from nasjax.estimators import hypernetwork
+from nasjax.estimators import ghn_optimizers, hypernetwork
 from nasjax.experiment import build
 from nasjax.spaces import deepnets
 
@@ -41,7 +41,7 @@ def main() -> None:
     deepnets.deepnets(layout),
     layout,
     build.build(search['model']),
-    hypernetwork.adam(1000),
+    ghn_optimizers.adam(1000),
     valid | {'weight': np.ones((1, _IMAGES), np.float32)},
     search['meta_batch'],
   )

@@ -28,12 +28,7 @@ def main():
   print(measure.load(), file=sys.stderr)
   graph = deepnets_resnet.resnet50()
   model = Hypernetwork(num_classes=1000, kernel=16)
-  everything = lambda model, graph: (
-    model.tensors(h := model.embed(graph)[:2], 1, 1),
-    model.vectors(h),
-    model.classifier(*h),
-  )
-  init = functools.partial(model.init, method=everything)
+  init = functools.partial(model.init, method='everything')
   variables = jax.jit(init)(jax.random.key(0), graph)
   predict = functools.partial(deepnets_exact.predict, model, graph=graph)
   program, facts = measure.build(jax.jit(lambda v: predict(v)), variables)

@@ -4,9 +4,10 @@ B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
 https://arxiv.org/abs/2110.13100: a hypernetwork of 32 features, whose blocks
 have 64x64 weights of 11x11, is trained for 300 epochs on networks of 4 to 18
 cells, one to four nodes, fifteen operations and 32 to 128 channels, eight of
-them and 64 images an update; then 500 networks are scored with predicted
-weights in batches of 64, and the best is found. For an accelerator: one update
-of eight networks takes a CPU core about a minute.
+them and 64 images an update. Then 500 networks of as many kinds are scored with
+predicted weights on images that steer, and the best is found; the paper tests
+its networks with 32 channels on test images. For an accelerator: how long an
+update takes a CPU is what `benchmarks.ghn2_cifar10` measures.
 
   python -m experiments.search --config=configs/ghn2_cifar10.py \
       --workdir=runs/ghn2_cifar10 --config.data.tfds_dir=DIR
@@ -17,8 +18,9 @@ images that train, a tenth is kept to score networks (paper: 5,000 of 50,000).
 Options come after a colon, separated by commas:
 
   quick   two updates of a tiny hypernetwork and few operations, on digits
-  method  ghn2 (default), ghn1, mlp or ghn3, as in `configs/ghn2_digits.py`
-  epochs  of training (default 300)
+  method  ghn2 (default), ghn1, mlp or ghn3, as in `configs/ghn2_digits.py`; no
+          paper has GHN-3 on CIFAR-10: its sizes are those of GHN-3-T
+  epochs  of training, of 45,000 images each (default 300)
 """
 
 import jax
@@ -88,7 +90,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   steps = 2 if quick else given['epochs'] * (45_000 // _BATCH)
   model = ghn2_digits.model(method, quick) | dict(kernel=3 if quick else 11)
   if not quick:
-    model['channels'] = 32 if method == 'ghn3' else 64
+    model |= dict(features=64 if method == 'ghn3' else 32, channels=64)
   training = ghn2_digits.training(method, quick)
   if not quick and method != 'ghn1':
     training['meta_batch'] = _META_BATCH

@@ -73,7 +73,7 @@ def training(method: str, quick: bool) -> dict[str, Any]:
   first, third = method == 'ghn1', method == 'ghn3'
   optimizer = 'adamw' if third else 'adam'
   return dict(
-    optimizer=dict(function=f'estimators.hypernetwork.{optimizer}'),
+    optimizer=dict(function=f'estimators.ghn_optimizers.{optimizer}'),
     meta_batch=1 if first else 2 if quick else _META_BATCH,
     normalise=not first,
     norm_penalty=3e-5 if third else 0.0,

@@ -22,7 +22,13 @@ import optax
 
 from nasjax import batching
 from nasjax.estimators import one_shot, samplers
-from nasjax.networks import deepnets, deepnets_predicted, deepnets_weights
+from nasjax.networks import (
+  deepnets,
+  deepnets_blocks,
+  deepnets_norms,
+  deepnets_predicted,
+  deepnets_weights,
+)
 from nasjax.networks.hypernetwork import Hypernetwork
 from nasjax.spaces import deepnets_graphs, deepnets_layouts
 from nasjax.types import Arch, Batch, Estimator, Key, Params, Space
@@ -112,66 +118,6 @@ def accuracy(
   return jnp.sum(jax.lax.map(hits, batches)) / jnp.sum(batches['weight'])
 
 
-def adam(
-  num_steps: int,
-  learning_rate: float = 1e-3,
-  weight_decay: float = 1e-5,
-  clip: float = 5.0,
-) -> optax.GradientTransformation:
-  """Return Adam whose rate falls to a tenth after 2/3 and after 5/6 of steps.
-
-  The defaults are those of GHN-2.
-
-  Args:
-    num_steps: of all.
-    learning_rate: of the first steps.
-    weight_decay: L2 coefficient.
-    clip: largest norm of a gradient.
-
-  Returns:
-    The optimiser.
-  """
-  falls = {num_steps * 2 // 3: 0.1, num_steps * 5 // 6: 0.1}
-  return optax.chain(
-    optax.clip_by_global_norm(clip),
-    optax.add_decayed_weights(weight_decay),
-    optax.adam(optax.piecewise_constant_schedule(learning_rate, falls)),
-  )
-
-
-def adamw(
-  num_steps: int,
-  learning_rate: float = 4e-4,
-  weight_decay: float = 1e-2,
-  clip: float = 5.0,
-) -> optax.GradientTransformation:
-  """Return AdamW whose rate grows in 1/15 of the steps, then follows a cosine.
-
-  The defaults are those of GHN-3, whose rate starts from 1e-5 and grows for 5
-  of 75 epochs.
-
-  Args:
-    num_steps: of all.
-    learning_rate: the largest.
-    weight_decay: share of the weights that is taken off, times the rate.
-    clip: largest norm of a gradient.
-
-  Returns:
-    The optimiser.
-
-  References:
-    Knyazev et al., Can We Scale Transformers to Predict Parameters of Diverse
-    ImageNet Models?, ICML 2023, https://arxiv.org/abs/2303.04143.
-  """
-  rate = optax.warmup_cosine_decay_schedule(
-    learning_rate / 40, learning_rate, num_steps // 15, num_steps
-  )
-  return optax.chain(
-    optax.clip_by_global_norm(clip),
-    optax.adamw(rate, weight_decay=weight_decay),
-  )
-
-
 class _Program(NamedTuple):
   """How networks of a layout run with predicted weights."""
 
@@ -190,32 +136,29 @@ def _padded(layout, model, normalise):
     return deepnets.logits(layout, params, arch, image)
 
   return _Program(
-    functools.partial(deepnets_predicted.init, layout, model),
+    functools.partial(deepnets_blocks.init, layout, model),
     lambda variables, archs: predict(
       layout, model, variables, archs, normalise
     ),
     logits,
-    lambda variables, params: deepnets_weights.sum_of_norms(params),
+    lambda variables, params: deepnets_norms.padded(params),
   )
 
 
 def _decoded(layout, model, normalise):
   """Return the program that decodes tensors where they are used."""
-  predicted = deepnets_predicted
   known = layout, model
 
   def prepare(variables, archs):
-    vertices = lambda arch: predicted.vertices(
-      *known, variables, arch, normalise
-    )
+    vertices = functools.partial(deepnets_blocks.vertices, *known, variables)
     return jax.vmap(vertices)(archs)
 
   return _Program(
-    functools.partial(predicted.init, *known),
+    functools.partial(deepnets_blocks.init, *known),
     prepare,
     # Without: residuals of all parts of the program, for all networks.
-    jax.checkpoint(predicted.logits(*known, normalise)),
-    lambda variables, found: predicted.sum_of_norms(
+    jax.checkpoint(deepnets_predicted.logits(*known, normalise)),
+    lambda variables, found: deepnets_norms.decoded(
       *known, variables, found, normalise
     ),
   )
@@ -253,7 +196,7 @@ def hypernetwork(
   """
   sampler = samplers.uniform(space, meta_batch)
   # Small networks take half the time with padded tensors.
-  make = _decoded if deepnets.lacks(layout) else _padded
+  make = _decoded if deepnets_weights.lacks(layout) else _padded
   program = make(layout, model, normalise)
   start = jax.jit(program.init)
 

@@ -163,19 +163,17 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     argv: the command line.
 
   Returns:
-    What is left of it: the name of the program.
+    The name of the program.
   """
   try:
-    left = flags.FLAGS(list(argv))
-    if len(left) > 1:
-      raise flags.Error(f'Unexpected arguments: {" ".join(left[1:])}')
-    return left
+    if left := flags.FLAGS(list(argv))[1:]:
+      raise flags.Error(f'Unexpected arguments: {" ".join(left)}')
+    return [argv[0]]
   except (flags.Error, AttributeError, KeyError, OSError, TypeError) as error:
     # Errors in a config file come with the whole traceback as their text, and
     # unknown keys as the text of one error in another.
     text = str(error).replace('\\n', ' ').replace("\\'", "'").strip()
-    if text[0] == text[-1] == "'":
-      text = text[1:-1]
+    text = text[1:-1] if text[0] == text[-1] == "'" else text
     if isinstance(error, KeyError):
       text = f'Unknown config key {text}'
     print(f'Error: {_ends(text)}', file=sys.stderr)

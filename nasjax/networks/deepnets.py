@@ -10,37 +10,19 @@ Norm uses the statistics of the batch, as the authors' evaluation does.
 """
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 
 from nasjax import choice, ops
-from nasjax.networks import deepnets_operations, deepnets_weights, layers
+from nasjax.networks import (
+  deepnets_operations,
+  deepnets_states,
+  deepnets_weights,
+)
 from nasjax.spaces import deepnets_layouts as layouts
-from nasjax.spaces import deepnets_primitives as primitives
 from nasjax.types import Arch, Params
 
 Layout = layouts.Layout
 _VECTORS = ('squeeze', 'norm', 'last_norm')
-
-
-def lacks(layout: Layout) -> str:
-  """Return what a layout has and this program has not; '' for nothing."""
-  wanted = {
-    'stems': ('simple',),
-    'stem_pools': (False,),
-    'heads': ('average',),
-    'hidden': (0,),
-    'stem_factor': 1,
-    'kernels': layout.kernels[:1],
-  }
-  for name, only in wanted.items():
-    if getattr(layout, name) != only:
-      return f'layout.{name}={getattr(layout, name)}, not {only}'
-  _, shapes = primitives.chains(layout.operations)
-  for name, shape in zip(layout.operations, shapes):
-    if name == 'msa' or shape[:, 2:].max() > deepnets_weights.KERNEL:
-      return f'layout.operations: {name!r}'
-  return ''
 
 
 class _Padded:
@@ -62,10 +44,8 @@ class _Padded:
 
 def _enter(state, width):
   """Return a cell's output at half the size, channels filled up with zeros."""
-  shape = state.shape
-  state = layers.halve(state.reshape(*shape[:3], -1))
-  state = state.reshape(*state.shape[:3], *shape[3:])
-  return jnp.pad(state, ((0, 0),) * 4 + ((0, width - shape[4]),))
+  state = deepnets_states.halve(state)
+  return jnp.pad(state, ((0, 0),) * 4 + ((0, width - state.shape[4]),))
 
 
 def _narrow(row, width):
@@ -91,22 +71,12 @@ def _run_cell(operations, states, row, normed, kept):
     weight = row['inputs'][j].reshape(x.shape[-1], -1)
     x = ops.pointwise(x, weight)
     inputs.append(deepnets_operations.norm(x, row['input_norm'][j], normed))
-  num_nodes = len(kept)
-  nodes = jnp.stack(inputs + [jnp.zeros_like(inputs[0])] * num_nodes)
 
-  def edge(nodes, item):
-    source, target, op, p = item
-    x = lax.dynamic_index_in_dim(nodes, source, keepdims=False)
-    y = choice.switch(op, operations, x, p, normed)
-    return nodes.at[target].add(y), None
+  def operate(x, op, p):
+    return choice.switch(op, operations, x, p, normed)
 
-  target = 2 + jnp.repeat(jnp.arange(num_nodes), 2)
-  flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])
-  items = flat(row['source']), target, flat(row['op'])
-  items += (jax.tree.map(flat, row['edges']),)
-  nodes, _ = lax.scan(edge, nodes, items)
-  kept = kept.astype(nodes.dtype)
-  return jnp.moveaxis(nodes[2:] * kept[:, None, None, None, None], 0, 3)
+  items = row['source'], row['op'], row['edges']
+  return deepnets_states.run_nodes(inputs, items, operate, kept)
 
 
 def logits(
@@ -125,16 +95,17 @@ def logits(
     The logits.
 
   Raises:
-    ValueError: for a layout with other choices.
+    ValueError: for a layout with other choices, or other images.
 
   References:
     Knyazev et al., 2021.
   """
-  if lacking := lacks(layout):
-    raise ValueError(f'The program of padded tensors lacks {lacking}.')
+  if lacking := deepnets_weights.lacks(layout):
+    raise ValueError(f'Padded tensors have no {lacking}.')
+  layouts.check(layout, x.shape[1:])
   widths = deepnets_weights.widths(layout)
   operations = deepnets_operations.operations(layout.operations, _Padded())
-  num_nodes, num_stages = max(layout.steps), layout.reductions + 1
+  num_nodes = max(layout.steps)
   value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)
   normed = (value.norms == 0).astype(x.dtype)
   x = ops.convolution(x, params['stem'][..., : widths[0]])
@@ -148,28 +119,19 @@ def logits(
     'source': pairs[arch['source']][cell.kind],
     'kind': cell.kind,
   }
-  for stage, width in enumerate(widths):
-    first, end = (s * value.depths // num_stages for s in (stage, stage + 1))
-    longest = max(
-      (stage + 1) * d // num_stages - stage * d // num_stages
-      for d in layout.depths
-    )
-    if stage:
-      states = tuple(_enter(state, width) for state in states)
 
-    def step(states, index, width=width):
-      row = jax.tree.map(lambda leaf: leaf[index], rows)
-      return states[1], _run_cell(
-        operations, states, _narrow(row, width), normed, cell.kept[row['kind']]
-      )
+  def step(stage, states, index):
+    row = jax.tree.map(lambda leaf: leaf[index], rows)
+    row, kept = _narrow(row, widths[stage]), cell.kept[row['kind']]
+    return _run_cell(operations, states, row, normed, kept)
 
-    def body(states, index, end=end, step=step):
-      ran = lax.cond(
-        index < end, step, lambda states, index: states, states, index
-      )
-      return ran, None
-
-    states, _ = lax.scan(body, states, first + jnp.arange(longest))
+  states = deepnets_states.run_stages(
+    layout,
+    value.depths,
+    states,
+    step,
+    lambda stage, state: _enter(state, widths[stage]),
+  )
   pooled = jnp.mean(states[1], (1, 2)).reshape(len(x), -1)
   weight = params['weight'].reshape(-1, layout.num_classes)
   y = pooled @ weight

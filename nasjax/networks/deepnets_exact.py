@@ -105,8 +105,8 @@ class _Tensors:
   def members(self, p):
     width = p[0].shape[-1]
     return np.repeat(
-      np.eye(deepnets_operations.HEADS, dtype=np.float32),
-      width // deepnets_operations.HEADS,
+      np.eye(primitives.HEADS, dtype=np.float32),
+      width // primitives.HEADS,
       axis=1,
     )
 

@@ -2,7 +2,7 @@
 
 B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
 https://arxiv.org/abs/2110.13100, appendix A, as in the authors' program: what
-excites channels has a hard sigmoid, and what attends is a layer of a
+excites channels has a hard swish, and what attends is a layer of a
 transformer, with eight heads.
 
 An operation is a function of its input `[B, H, W, C]`, of weights `p` and of
@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 
 from nasjax import ops
+from nasjax.spaces import deepnets_primitives as primitives
 
-HEADS = 8
 _EPSILON = 1e-5
 
 Operation = Callable[[jax.Array, Any, chex.Numeric], jax.Array]
@@ -117,7 +117,7 @@ def _attend(read, x, p, normed):
   y = _layer_norm(x, read.vectors(p, 0), share)
   query, key, value = (y @ kernel for kernel in read.projections(p, 1))
   logits = jnp.einsum('bic,hc,bjc->bhij', query, members, key)
-  weights = jax.nn.softmax(logits / jnp.sqrt(width / HEADS))
+  weights = jax.nn.softmax(logits / jnp.sqrt(width / primitives.HEADS))
   # A channel that stands for some of several heads is their mean.
   part = members / jnp.maximum(count, 1)[None]
   y = jnp.einsum('bhij,bjc,hc->bic', weights, value, part)

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from nasjax.networks import hypernetwork
+from nasjax.networks import deepnets_states, hypernetwork
 from nasjax.spaces import deepnets_graphs
 from nasjax.spaces import deepnets_layouts as layouts
 from nasjax.spaces import deepnets_primitives as primitives
@@ -38,8 +37,8 @@ CHAIN = {
   7: 'last_norm',
 }
 VECTORS = ('stem_norm', 'input_norm', 'squeeze', 'norm', 'last_norm', 'bias')
-_POINTS = ('point', 'last_point')
-_OF_STATES = ('inputs', 'weight')  # [N, C, outputs], C channels of N nodes
+POINTS = ('point', 'last_point')
+OF_STATES = ('inputs', 'weight')  # [N, C, outputs], C channels of N nodes
 
 
 class Blocks(NamedTuple):
@@ -58,6 +57,33 @@ class Blocks(NamedTuple):
   last_norm: jax.Array  # [L, N, 2, 2, S] place 7
   weight: jax.Array  # [S, classes]
   bias: jax.Array  # [classes]
+
+
+def lacks(layout: Layout) -> str:
+  """Return what a layout has and padded tensors have not.
+
+  Args:
+    layout: of the networks.
+
+  Returns:
+    A phrase that says it, '' for nothing.
+  """
+  wanted = {
+    'stems': ('simple',),
+    'stem_pools': (False,),
+    'heads': ('average',),
+    'hidden': (0,),
+    'stem_factor': 1,
+    'kernels': layout.kernels[:1],
+  }
+  for name, only in wanted.items():
+    if getattr(layout, name) != only:
+      return f'layout.{name}={getattr(layout, name)}, not {only}'
+  _, shapes = primitives.chains(layout.operations)
+  for name, shape in zip(layout.operations, shapes):
+    if name == 'msa' or shape[:, 2:].max() > KERNEL:
+      return f'layout.operations: {name!r}'
+  return ''
 
 
 def _blocks(model, graph, at, kernel):
@@ -83,6 +109,15 @@ def _blocks(model, graph, at, kernel):
   )
 
 
+def check_classes(layout: Layout, model: hypernetwork.Hypernetwork) -> None:
+  """Raise a ValueError if a model has other classes than a layout."""
+  if model.num_classes != layout.num_classes:
+    raise ValueError(
+      f'The layout has {layout.num_classes} classes, the model '
+      f'{model.num_classes}.'
+    )
+
+
 def predictor(
   layout: Layout, model: hypernetwork.Hypernetwork
 ) -> tuple[Callable[..., Any], Callable[..., Blocks]]:
@@ -96,8 +131,12 @@ def predictor(
     `(key, graph) -> variables` and `(variables, graph) -> Blocks`.
 
   Raises:
-    ValueError: if the model predicts smaller kernels than the layout has.
+    ValueError: if the layout has what padded tensors have not, or the model
+      predicts smaller kernels or other classes.
   """
+  if lacking := lacks(layout):
+    raise ValueError(f'Padded tensors have no {lacking}.')
+  check_classes(layout, model)
   at, kernel = deepnets_graphs.places(layout), layout.kernels[0]
   if model.kernel < max(kernel, KERNEL):
     raise ValueError(
@@ -118,57 +157,13 @@ def widths(layout: Layout) -> list[int]:
   return [max(layout.widths) * growth**stage for stage in stages]
 
 
-def _inside(length, size):
-  """Return which of so many entries are within sizes, `bool[..., length]`."""
-  places = jnp.arange(length).reshape((1,) * size.ndim + (length,))
-  return places < size[..., None]
-
-
 def _cut(x, shape):
   """Set what lies outside of kernels' shapes (`[..., 4]`) to zero."""
   for axis, size in zip(range(-4, 0), (2, 3, 1, 0)):
-    inside = _inside(x.shape[axis], shape[..., size])
+    inside = deepnets_states.inside(x.shape[axis], shape[..., size])
     places = [-1 if i == axis else 1 for i in range(-4, 0)]
     x = x * inside.reshape(*shape.shape[:-1], *places)
   return x
-
-
-def rows_of_states(
-  layout: Layout, arch: Arch, num_channels: int
-) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-  """Return which input each channel of a cell's output is, -1 for none.
-
-  Args:
-    layout: of the network.
-    arch: index choices.
-    num_channels: C, of every node.
-
-  Returns:
-    Rows for the inputs of all cells `i32[L, 2, N, C]` and for the classifier
-    `i32[N, C]`, and the channels that nodes have, `i32[L, 2, N]` and `i32[N]`.
-  """
-  value, cell = layouts.values(layout, arch), layouts.cells(layout, arch)
-  last, num_cells = value.depths - 1, len(cell.kind)
-  before = np.arange(num_cells)[:, None] + np.array([-2, -1])
-  is_stem, before = before < 0, np.maximum(before, 0)
-
-  def rows(kept, width):
-    rank = jnp.cumsum(kept, -1) - 1
-    channel = jnp.arange(num_channels).reshape((1,) * kept.ndim + (-1,))
-    there = kept[..., None] & _inside(num_channels, width)
-    return jnp.where(there, (rank * width)[..., None] + channel, -1)
-
-  only = jnp.arange(max(layout.steps)) == 0
-  kept = jnp.where(
-    is_stem[..., None], only[None, None], cell.kept[cell.kind[before]]
-  )
-  width = jnp.where(is_stem, cell.inputs, cell.width[before])
-  kept = kept, cell.kept[cell.kind[last]]
-  widths = tuple(
-    jnp.broadcast_to(width[..., None], kept.shape)
-    for width, kept in zip((width, cell.width[last]), kept)
-  )
-  return tuple(map(rows, kept, widths)), widths
 
 
 def _take(x, rows):
@@ -201,7 +196,7 @@ def fit(
   """
   at, most = deepnets_graphs.places(layout), widths(layout)[-1]
   scale = hypernetwork.weight_scale(graph.op, graph.shape)
-  (rows, last_rows), _ = rows_of_states(layout, arch, most)
+  (rows, last_rows), _ = deepnets_states.rows_of_states(layout, arch, most)
 
   def wide(x):
     return hypernetwork.fit(x, -1, most)
@@ -219,13 +214,15 @@ def fit(
 
   def vectors(x, ids):
     x = hypernetwork.normalise_vectors(wide(x)) if normalise else wide(x)
-    inside = _inside(most, graph.shape[ids][..., 0])[..., None, :]
+    inside = deepnets_states.inside(most, graph.shape[ids][..., 0])[
+      ..., None, :
+    ]
     has_scale = graph.op[ids] != primitives.INDEX['bias']
     has = jnp.stack([has_scale, jnp.ones_like(has_scale)], axis=-1)
     return x * inside * has[..., None]
 
   chain = lambda place: at.chains[..., place]
-  outputs = _inside(most, graph.shape[at.inputs[..., 1]][..., 0])
+  outputs = deepnets_states.inside(most, graph.shape[at.inputs[..., 1]][..., 0])
   inputs = _take(wide(blocks.inputs), rows) * outputs[..., None, None, :]
   weight = _take(blocks.weight, last_rows)
   bias = jnp.tanh(0.2 * blocks.bias) if normalise else blocks.bias
@@ -246,24 +243,3 @@ def fit(
     'weight': scaled(weight, at.head[-2]),
     'bias': bias,
   }
-
-
-def sum_of_norms(params: Params) -> jax.Array:
-  """Return the sum of the Euclidean norms of all tensors of a network.
-
-  Args:
-    params: from `fit`.
-
-  Returns:
-    `f32[]`, whose gradient at tensors of zeros is zero, not NaN.
-  """
-
-  def of_leaf(path, leaf):
-    name = path[-1].key
-    axes = {**dict.fromkeys(VECTORS, 1), **dict.fromkeys(_POINTS, 2)}
-    num_axes = (axes | dict.fromkeys(_OF_STATES, 3)).get(name, 4)
-    rows = leaf.reshape(-1, np.prod(leaf.shape[leaf.ndim - num_axes :]))
-    return jnp.sum(optax.safe_norm(rows, 0.0, axis=-1))
-
-  leaves = jax.tree_util.tree_map_with_path(of_leaf, params)
-  return sum(jax.tree.leaves(leaves))

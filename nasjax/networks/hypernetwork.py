@@ -42,9 +42,13 @@ def channel_sizes(num_classes: int) -> np.ndarray:
   return np.array(sorted(sizes | set(range(4096, 8193, 32))))
 
 
-def kernel_sizes() -> np.ndarray:
-  """Return the sizes of kernels that have an embedding, in order."""
-  return np.array([1, 3, 5, 7, 9, 11, 14, 16])
+def kernel_sizes(largest: int) -> np.ndarray:
+  """Return the sizes of kernels that have an embedding, in order.
+
+  Args:
+    largest: that is predicted.
+  """
+  return np.array(sorted({*range(1, max(12, largest), 2), 14, 16}))
 
 
 def size_index(
@@ -111,7 +115,7 @@ class Hypernetwork(nn.Module):
     embed = lambda sizes: nn.Embed(len(sizes) + 1, d // 4)
     self.primitive = nn.Embed(len(primitives.PRIMITIVES), d)
     self.channel = embed(channel_sizes(self.num_classes))
-    self.spatial = embed(kernel_sizes())
+    self.spatial = embed(kernel_sizes(self.kernel))
     self.body = self.encoder(d)
     self.norm = nn.LayerNorm(epsilon=1e-5)
     init = layers.fan_in_uniform(d)
@@ -126,12 +130,18 @@ class Hypernetwork(nn.Module):
     self.class_weight = last(self.num_classes)
     self.class_bias = dense(self.num_classes)
 
+  def everything(self, graph: TensorGraph) -> tuple[chex.Array, ...]:
+    """Use all weights, so that they can be initialised."""
+    h = self.embed(graph)[:2]
+    return self.tensors(h, 1, 1), self.vectors(h), *self.classifier(*h)
+
   def embed(self, graph: TensorGraph) -> chex.Array:
     """Return the embeddings of all vertices, `[N, d]`."""
     channels, pixels = graph.shape[:, :2], graph.shape[:, 2:]
     known = channel_sizes(self.num_classes)
     channels = self.channel(size_index(channels, known, CHANNELS_LIKE))
-    pixels = self.spatial(size_index(pixels, kernel_sizes(), KERNELS_LIKE))
+    sizes = kernel_sizes(self.kernel)
+    pixels = self.spatial(size_index(pixels, sizes, KERNELS_LIKE))
     sizes = jnp.concatenate([channels, pixels], 1)
     h = self.primitive(graph.op) + sizes.reshape(len(sizes), -1)
     h = self.body(graph, h)

@@ -2,13 +2,15 @@
 
 B. Knyazev et al., Parameter Prediction for Unseen Deep Architectures, 2021,
 https://arxiv.org/abs/2110.13100, publish GHN-1, GHN-2 and the MLP as files of
-PyTorch. Who has one, and PyTorch, reads it by
+PyTorch: checkpoints/{ghn1,ghn2,mlp}_cifar10.pt and {ghn1,ghn2}_imagenet.pt of
+github.com/facebookresearch/ppuda. Who has one, and PyTorch, reads it by
 
-  saved = torch.load('ghn2_cifar10.pt')
+  saved = torch.load('ghn2_cifar10.pt', map_location='cpu')
   state = {name: x.numpy() for name, x in saved['state_dict'].items()}
   model, variables = from_state_dict(state)
 
-and predicts with `deepnets_exact.predict`.
+and predicts with `deepnets_exact.predict`, `normalise` being what the file has
+as saved['config']['weight_norm']: not for GHN-1.
 """
 
 from collections.abc import Mapping

@@ -9,8 +9,11 @@ operations on earlier states; what cannot learn or is too big is drawn again.
 An architecture is a pytree of choices, padded to the deepest and widest that
 its layout allows, as graphs of it are (`deepnets_graphs`).
 Deviations
-  * Reduction cells halve the image in their preprocessing, by average pooling,
-    and all operations keep its size. Every cell preprocesses both its inputs.
+  * The image is halved by average pooling, in the preprocessing of reduction
+    cells and of what reads over them, or over a double stem; all operations
+    keep its size. The authors have operations with strides, and two
+    convolutions of half the channels. Every cell preprocesses both its inputs.
+    Networks that attend keep one size: their graphs are those of the authors.
   * Drawing is by choices, not by the largest of random weights: the two come to
     the same, all pairs of inputs and all operations being equally likely.
   * A cell is rejected where a node has no operation or the cell does not see
@@ -203,9 +206,13 @@ def deepnets(layout: Layout, allowed: Any = None) -> Space:
   Returns:
     The space, which cannot be enumerated.
 
+  Raises:
+    ValueError: if the networks of the layout cannot be built.
+
   References:
     Knyazev et al., 2021, appendix A.
   """
+  deepnets_layouts.check(layout)
   plain = categorical.categorical(mask(layout) if allowed is None else allowed)
   allowed = plain.mask
 

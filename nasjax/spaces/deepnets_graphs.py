@@ -26,6 +26,7 @@ import numpy as np
 
 from nasjax.spaces import deepnets_layouts as layouts
 from nasjax.spaces import deepnets_primitives as primitives
+from nasjax.spaces import deepnets_shapes
 from nasjax.types import Arch
 
 Layout = layouts.Layout
@@ -80,99 +81,38 @@ def places(layout: Layout) -> Places:
   )
 
 
-def _rows(*shapes):
-  """Stack shapes whose sizes may be traced, `i32[P, 4]`."""
-  return jnp.stack([jnp.stack([jnp.asarray(n) for n in s]) for s in shapes])
-
-
-def _stem(layout, value, attends):
-  """Return primitives, presence and shapes of the places of the stem."""
-  width, double = value.widths, (value.stems > 0) & ~attends
-  simple = ~double & ~attends
-  first = jnp.where(double, width // 2, width)
-  first = jnp.where(simple, width * layout.stem_factor, first)
-  kernel = jnp.where(attends, layouts.PATCH, value.kernels)
-  normed, true = (value.norms == 0) & ~attends, jnp.asarray(True)
-  pooled = simple & (value.stem_pools > 0)
-  present = [true, true, normed, *[double, double & normed] * 2]
-  shapes = _rows(
-    (0, 0, 0, 0),
-    (first, layout.image[2], kernel, kernel),
-    (first, 1, 1, 1),
-    (width, first, 3, 3),
-    (width, 1, 1, 1),
-    (width, width, 3, 3),
-    (width, 1, 1, 1),
-    (1, 1, 3, 3),
-    (1, width, *layouts.sides(layout, 0, 1)),
-    (0, 0, 0, 0),
-  )
-  names = 'input conv bn conv bn conv bn max_pool pos_enc sum'
-  present = jnp.stack([*present, pooled, attends, attends])
-  return _indices(names), present, shapes
-
-
-def _head(layout, cell, value, attends):
-  """Return primitives, presence and shapes of the places of the head."""
-  last = value.depths - 1
-  kind, pooled = cell.kind[last], value.heads == 0
-  rows, columns = layouts.sides(
-    layout, cell.level[last], attends.astype(jnp.int32)
-  )
-  features = cell.width[last] * cell.kept.sum(1)[kind]
-  features *= jnp.where(pooled, 1, rows * columns)
-  names = 'glob_avg conv bias conv bias'
-  true, deep = jnp.asarray(True), value.hidden > 0
-  shapes = _rows(
-    (0, 0, 0, 0),
-    (value.hidden, features, 1, 1),
-    (value.hidden, 1, 1, 1),
-    (layout.num_classes, jnp.where(deep, value.hidden, features), 1, 1),
-    (layout.num_classes, 1, 1, 1),
-  )
-  return _indices(names), jnp.stack([pooled, deep, deep, true, true]), shapes
-
-
-def _indices(names):
-  return jnp.asarray([primitives.INDEX[name] for name in names.split()])
-
-
-def _inputs(cell, read, normed):
-  """Return primitives, presence and shapes of the preprocessing of cells."""
-  one = jnp.ones_like(cell.inputs)
-  width, size = cell.width[:, None] * one, 2**cell.halvings
-  shapes = [(one, one, size, size), (width, cell.inputs, one, one)]
-  shapes = jnp.stack(
-    [jnp.stack(s, -1) for s in (*shapes, (width, one, one, one))], -2
-  )
-  there = cell.present[:, None] & read
-  present = jnp.stack([there & (cell.halvings > 0), there, there & normed], -1)
-  return _indices('avg_pool conv bn'), present, shapes
-
-
-def _chains(layout, cell, chosen, there, normed):
-  """Return primitives, presence and shapes of the operations of cells."""
-  op, shape = map(jnp.asarray, primitives.chains(layout.operations))
-  op, shape = op[chosen], shape[chosen]
-  present = (op >= 0) & there[..., None, None]
-  present &= normed | (op != primitives.INDEX['bn'])
-  width = cell.width
-  sizes = jnp.stack(
-    [0 * width, 0 * width + 1, width // primitives.SQUEEZE, width], -1
-  )
-  sizes = jnp.concatenate([sizes, 3 * width[:, None]], -1)
-  channels = jnp.take_along_axis(
-    sizes, shape[..., :2].reshape(len(width), -1), 1
-  ).reshape(*op.shape, 2)
-  return op, present, jnp.concatenate([channels, shape[..., 2:]], -1)
-
-
 def _link(ids, present, source):
   """Return who feeds each place of chains `[..., P]`, and who ends them."""
   ids, source = jnp.broadcast_to(ids, present.shape), source[..., None]
   last = lax.cummax(jnp.where(present, ids, -1), axis=present.ndim - 1)
   last = jnp.where(last < 0, source, last)
   return jnp.concatenate([source, last[..., :-1]], -1), last[..., -1]
+
+
+def _nodes(at, present, states, read, real):
+  """Return who feeds the chains of nodes, and what ends them and the nodes.
+
+  Args:
+    at: places.
+    present: which places chains have, `bool[L, S, 2, P]`.
+    states: vertices that end the inputs of cells, `i32[L, 2]`.
+    read: states that nodes read, `i32[L, S, 2]`.
+    real: where they do, `bool[L, S, 2]`.
+
+  Returns:
+    Vertices that chains read `[L, S, 2]`, who feeds their places, and who ends
+    them; those that end nodes `[L, S]`; and which of these are sums.
+  """
+  found = []
+  for node in range(read.shape[1]):
+    source = jnp.take_along_axis(states, read[:, node], 1)
+    chain_from, out = _link(at.chains[:, node], present[:, node], source)
+    is_summed = real[:, node].all(-1) & (out[:, 0] != out[:, 1])
+    only = jnp.where(real[:, node, 0], out[:, 0], out[:, 1])
+    end = jnp.where(is_summed, at.sums[:, node], only)
+    states = jnp.concatenate([states, end[:, None]], 1)
+    found.append((source, chain_from, out, end, is_summed))
+  return tuple(jnp.stack(leaves, 1) for leaves in zip(*found))
 
 
 def graph(layout: Layout, arch: Arch) -> TensorGraph:
@@ -195,10 +135,10 @@ def graph(layout: Layout, arch: Arch) -> TensorGraph:
   real, kept = active & ~in_cells('none'), cell.kept[cell.kind]
   is_read = layouts.reads(layout, arch)[..., :2].any((1, 2))[cell.kind]
   parts = {
-    'stem': _stem(layout, value, attends),
-    'inputs': _inputs(cell, is_read, normed),
-    'chains': _chains(layout, cell, chosen, there, normed),
-    'head': _head(layout, cell, value, attends),
+    'stem': deepnets_shapes.stem(layout, value, attends),
+    'inputs': deepnets_shapes.inputs(cell, is_read, normed),
+    'chains': deepnets_shapes.chains(layout, cell, chosen, there, normed),
+    'head': deepnets_shapes.head(layout, cell, value, attends),
   }
   # Who feeds whom. Chains skip the places that they do not have.
   stem_from, stem_out = _link(at.stem, parts['stem'][1], jnp.asarray(0))
@@ -209,21 +149,9 @@ def graph(layout: Layout, arch: Arch) -> TensorGraph:
     at.inputs, parts['inputs'][1], jnp.zeros((num_cells, 2), int)
   )
   read = jnp.asarray(layouts.pairs(num_nodes))[arch['source'][cell.kind]]
-  sources, froms, ends, sums = [], [], [], []
-  for node in range(num_nodes):
-    source = jnp.take_along_axis(states, read[:, node], 1)
-    present = parts['chains'][1][:, node]
-    chain_from, out = _link(at.chains[:, node], present, source)
-    summed = real[:, node].all(-1) & (out[:, 0] != out[:, 1])
-    only = jnp.where(real[:, node, 0], out[:, 0], out[:, 1])
-    only = jnp.where(summed, at.sums[:, node], only)
-    states = jnp.concatenate([states, only[:, None]], 1)
-    sources, froms = [*sources, source], [*froms, chain_from]
-    ends, sums = [*ends, out], [*sums, summed]
-  source, chain_from, chain_out, is_summed = (
-    jnp.stack(x, 1) for x in (sources, froms, ends, sums)
+  source, chain_from, chain_out, nodes, is_summed = _nodes(
+    at, parts['chains'][1], states, read, real
   )
-  nodes = states[:, 2:]
   only = jnp.take_along_axis(nodes, kept.argmax(1)[:, None], 1)
   is_joined = cell.present & (kept & (nodes != only)).any(1)
   outputs = jnp.where(is_joined, at.concat, only[:, 0])

@@ -83,6 +83,38 @@ DIGITS = Layout(
 )
 
 
+def check(layout: Layout, image: tuple[int, ...] | None = None) -> Layout:
+  """Return a layout, or refuse one whose networks cannot be built.
+
+  Args:
+    layout: the layout.
+    image: `[H, W, C]` of what its networks are to see, if that is known.
+
+  Returns:
+    The layout.
+
+  Raises:
+    ValueError: if it has too few cells for its reductions, heads of unequal
+      widths, or other images.
+  """
+  if min(layout.depths) <= layout.reductions:
+    raise ValueError(
+      f'{layout.reductions} reductions need more cells, got depths='
+      f'{layout.depths}.'
+    )
+  heads = deepnets_primitives.HEADS
+  if 'msa' in layout.operations and any(w % heads for w in layout.widths):
+    raise ValueError(
+      f"'msa' has {heads} heads, which must divide the widths {layout.widths}."
+    )
+  if image is not None and tuple(image) != layout.image:
+    raise ValueError(
+      f'The images have shape {tuple(image)}, those of the layout '
+      f'{layout.image}.'
+    )
+  return layout
+
+
 def pairs(num_nodes: int) -> np.ndarray:
   """Return all pairs of states before the last node, `i32[K, 2]`.
 
@@ -154,8 +186,10 @@ def sides(layout: Layout, halvings: chex.Numeric, patches: chex.Numeric) -> Any:
     Two numbers of the type of the arguments.
   """
   cut = lambda n: (n - 1) // PATCH + 1
+  # What is odd is rounded up.
   return tuple(
-    (cut(n) * patches + n * (1 - patches)) >> halvings for n in layout.image[:2]
+    (cut(n) * patches + n * (1 - patches) + (1 << halvings) - 1) >> halvings
+    for n in layout.image[:2]
   )
 
 

@@ -39,6 +39,7 @@ _SHORTEST = 8  # places of a chain, which a separable convolution needs
 # Operations in which what is at a place (None: the input) is also an input of
 # another place.
 RESIDUALS = (('cse', None, 5), ('msa', None, 5), ('msa', 5, 11))
+HEADS = 8  # of what attends
 SQUEEZE = 2  # of the channels in a squeeze-and-excite block
 SIZES = ('0', '1', 'C/2', 'C', '3C')  # of a cell of C channels
 

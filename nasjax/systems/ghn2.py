@@ -10,21 +10,25 @@ https://arxiv.org/abs/1810.05749): networks are drawn and the best with
 predicted weights is the answer. The model and the optimiser make it GHN-1,
 GHN-2 or GHN-3 (https://arxiv.org/abs/2303.04143).
 
-Deviation
-  * A loss that is not finite is not drawn again.
+Deviations
+  * A loss that is not finite is not drawn again, nor is a meta-batch of more
+    than 2,200 vertices.
+  * The hidden layer of a head has no dropout (authors: 0.5 in training).
 """
 
 from collections.abc import Callable
 
 import optax
 
-from nasjax.estimators import hypernetwork
+from nasjax.estimators import ghn_optimizers, hypernetwork
 from nasjax.networks.hypernetwork import Hypernetwork
 from nasjax.searches import phases
 from nasjax.spaces import deepnets
 from nasjax.spaces.deepnets_layouts import Layout
 from nasjax.strategies import random_search
 from nasjax.types import Batch, Search, Strategy
+
+_Optimizer = Callable[[int], optax.GradientTransformation]
 
 
 def ghn2(
@@ -33,7 +37,7 @@ def ghn2(
   valid: Batch,
   num_train_steps: int,
   *,
-  optimizer: Callable[[int], optax.GradientTransformation] = hypernetwork.adam,
+  optimizer: _Optimizer = ghn_optimizers.adam,
   meta_batch: int = 8,
   normalise: bool = True,
   norm_penalty: float = 0.0,
@@ -50,7 +54,7 @@ def ghn2(
       scored (paper: batches of 64, whose statistics norm uses).
     num_train_steps: updates of the hypernetwork.
     optimizer: of the hypernetwork, from the number of its steps
-      (`estimators.hypernetwork.adam`, GHN-3: `adamw`).
+      (`estimators.ghn_optimizers.adam`, GHN-3: `adamw`).
     meta_batch: networks of an update (paper: 8; GHN-1: 1).
     normalise: whether predicted weights are normalised (GHN-1: not).
     norm_penalty: weight of the norms of predicted tensors in the loss (GHN-3:

@@ -7,10 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nasjax.estimators import hypernetwork, samplers
+from nasjax.estimators import ghn_optimizers, hypernetwork, samplers
 from nasjax.networks import (
   Hypernetwork,
   deepnets,
+  deepnets_blocks,
+  deepnets_norms,
+  deepnets_predicted,
   deepnets_weights,
   graph_encoders,
 )
@@ -48,7 +51,7 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
     one = jax.tree.map(lambda leaf: leaf[None], arch)
     params = hypernetwork.predict(_LAYOUT, model, weights, one)
     params = jax.tree.map(lambda leaf: leaf[0], params)
-    norms = deepnets_weights.sum_of_norms(params)
+    norms = deepnets_norms.padded(params)
     logits = deepnets.logits(_LAYOUT, params, arch, _BATCH['image'])
     return hypernetwork.measure(logits, _BATCH)[0] + norms / 100
 
@@ -84,6 +87,41 @@ def test_an_update_follows_the_mean_gradient_of_its_networks():
   np.testing.assert_allclose(score, np.mean(hits), rtol=1e-6)
 
 
+def test_networks_of_any_layout_train_by_the_program_that_decodes():
+  layout = _LAYOUT._replace(widths=(2, 8), hidden=(0, 4))
+  space = spaces.deepnets(layout)
+  model = Hypernetwork(
+    features=4, channels=4, kernel=3, encoder=graph_encoders.Perceptron
+  )
+  valid = jax.tree.map(lambda x: x[None], _BATCH | {'weight': np.ones(2)})
+  estimator = hypernetwork.hypernetwork(
+    space, layout, model, optax.sgd(1.0), valid, meta_batch=3
+  )
+  key = jax.random.key(2)
+  state = estimator.init(jax.random.key(0))
+  moved, metrics = jax.jit(estimator.update)(key, state, _BATCH)
+  run = deepnets_predicted.logits(layout, model)
+
+  @jax.jit
+  def loss(variables, arch):
+    found = deepnets_blocks.vertices(layout, model, variables, arch)
+    logits = run(variables, found, arch, _BATCH['image'])
+    return hypernetwork.measure(logits, _BATCH)[0]
+
+  archs = jax.jit(samplers.uniform(space, 3))(key)
+  losses = [
+    loss(state.weights, jax.tree.map(lambda leaf, i=i: leaf[i], archs))
+    for i in range(3)
+  ]
+  assert len({float(x) for x in losses}) == 3
+  np.testing.assert_allclose(metrics['train_loss'], np.mean(losses), rtol=1e-5)
+  change = jax.tree.map(
+    lambda new, old: new - old, moved.weights, state.weights
+  )
+  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(change))
+  assert optax.tree.norm(change) > 1e-3
+
+
 def test_an_embedding_is_the_mean_of_the_vertices_that_are_there():
   model = Hypernetwork(
     features=4, channels=2, kernel=3, encoder=graph_encoders.Perceptron
@@ -107,7 +145,7 @@ def test_an_embedding_is_the_mean_of_the_vertices_that_are_there():
 
 def test_the_rate_of_adamw_grows_and_follows_a_cosine():
   num_steps, rate, decay = 45, 0.2, 0.1
-  optimizer = hypernetwork.adamw(num_steps, rate, decay)
+  optimizer = ghn_optimizers.adamw(num_steps, rate, decay)
   weights = jnp.array([0.0, 3.0])
   gradient = jnp.array([1.0, 0.0])  # one is moved, one decays
   state, update = optimizer.init(weights), jax.jit(optimizer.update)

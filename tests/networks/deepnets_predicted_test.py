@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from nasjax.networks import (
+  deepnets_blocks,
   deepnets_exact,
+  deepnets_norms,
   deepnets_predicted,
   graph_encoders,
   hypernetwork,
@@ -27,7 +29,12 @@ from nasjax.spaces import deepnets_graphs, deepnets_layouts, deepnets_splits
 _FILE = pathlib.Path(__file__).parents[1] / 'golden' / 'ghn_networks.npz'
 _CIFAR = deepnets_layouts.CIFAR
 _CELL = _CIFAR._replace(
-  depths=(1,), steps=(2,), widths=(24,), multipliers=(2,), hidden=(0, 64)
+  depths=(1,),
+  steps=(2,),
+  widths=(24,),
+  multipliers=(2,),
+  hidden=(0, 64),
+  reductions=0,
 )
 # Operations of two nodes, which read the states 0 and 1, and 0 and 2.
 _NETWORKS = (
@@ -99,12 +106,12 @@ _SMALL = _CIFAR._replace(
   widths=(8, 24),
   kernels=(3, 5),
   hidden=(0, 24),
-  image=(16, 16, 3),
+  image=(14, 14, 3),
   reductions=1,
   max_params=None,
 )
 _MODEL = hypernetwork.Hypernetwork(
-  features=8, channels=16, kernel=6, encoder=graph_encoders.Perceptron
+  features=8, channels=16, kernel=5, encoder=graph_encoders.Perceptron
 )
 
 
@@ -126,6 +133,7 @@ def _drawn(layout):
   archs = deepnets_splits.networks(split, 0, 60)
   networks = [jax.tree.map(lambda x, i=i: x[i], archs) for i in range(60)]
   names = ('stems', 'stem_pools', 'heads', 'hidden', 'widths')
+  names += ('norms', 'kernels', 'multipliers')
   chosen, seen = [], set()
   for arch in networks:
     here = {(name, int(arch[name][0])) for name in names}
@@ -141,9 +149,9 @@ def _drawn(layout):
 def _program(layout, x, variables, arch):
   """Return the logits, and the sum of norms, of the program of all."""
   known = layout, _MODEL, variables
-  found = deepnets_predicted.vertices(*known, arch)
+  found = deepnets_blocks.vertices(*known, arch)
   run = deepnets_predicted.logits(layout, _MODEL)
-  norms = deepnets_predicted.sum_of_norms(*known, found)
+  norms = deepnets_norms.decoded(*known, found)
   return run(variables, found, arch, x), norms
 
 
@@ -163,9 +171,9 @@ def _written_out(layout, x, graph, arch, variables):
   'layout', [_TINY, pytest.param(_SMALL, marks=pytest.mark.slow)]
 )
 def test_few_channels_give_what_all_of_them_give(layout):
-  init = functools.partial(deepnets_predicted.init, layout, _MODEL)
+  init = functools.partial(deepnets_blocks.init, layout, _MODEL)
   variables = jax.jit(init)(jax.random.key(0))
-  x = jax.random.normal(jax.random.key(1), (4, 16, 16, 3))
+  x = jax.random.normal(jax.random.key(1), (4, 14, 14, 3))
   program = jax.jit(functools.partial(_program, layout, x))
   draw = jax.jit(functools.partial(deepnets_graphs.graph, layout))
   for arch in _drawn(layout):
@@ -177,9 +185,9 @@ def test_few_channels_give_what_all_of_them_give(layout):
 
 @pytest.mark.slow
 def test_few_channels_have_the_gradients_of_all_of_them():
-  init = functools.partial(deepnets_predicted.init, _SMALL, _MODEL)
+  init = functools.partial(deepnets_blocks.init, _SMALL, _MODEL)
   variables = jax.jit(init)(jax.random.key(0))
-  x = jax.random.normal(jax.random.key(1), (4, 16, 16, 3))
+  x = jax.random.normal(jax.random.key(1), (4, 14, 14, 3))
   total = lambda found: jnp.sum(jnp.sin(found[0])) + found[1] / 100
   run = functools.partial(_program, _SMALL, x)
   program = jax.jit(jax.grad(lambda *net: total(run(*net))))
@@ -196,7 +204,21 @@ def test_few_channels_have_the_gradients_of_all_of_them():
 
 
 def test_a_model_that_predicts_too_little_is_refused():
-  with pytest.raises(ValueError, match='kernels of 6 rows'):
-    deepnets_predicted.logits(_SMALL, _MODEL.clone(kernel=5))
+  with pytest.raises(ValueError, match='kernels of 5 rows'):
+    deepnets_predicted.logits(_SMALL, _MODEL.clone(kernel=4))
   with pytest.raises(ValueError, match='images of 3 channels'):
     deepnets_predicted.logits(_SMALL, _MODEL.clone(channels=2))
+  with pytest.raises(ValueError, match='10 classes, the model 5'):
+    deepnets_predicted.logits(_SMALL, _MODEL.clone(num_classes=5))
+
+
+def test_layouts_whose_networks_cannot_be_built_are_refused():
+  for change, message in (
+    (dict(depths=(1, 4)), '1 reductions need more cells'),
+    (dict(widths=(8, 12)), "'msa' has 8 heads"),
+  ):
+    with pytest.raises(ValueError, match=message):
+      spaces.deepnets(_SMALL._replace(**change))
+  run = deepnets_predicted.logits(_SMALL, _MODEL)
+  with pytest.raises(ValueError, match=r'images have shape \(8, 8, 3\)'):
+    run({}, None, {}, jnp.zeros((2, 8, 8, 3)))

@@ -9,6 +9,7 @@ import pytest
 from nasjax.networks import (
   deepnets,
   deepnets_exact,
+  deepnets_norms,
   deepnets_random,
   deepnets_weights,
   graph_encoders,
@@ -139,7 +140,7 @@ def test_norms_are_those_of_each_tensor(nets):
   def measure(variables, arch, drawn):
     made = blocks(variables, drawn)
     params = deepnets_weights.fit(_LAYOUT, arch, drawn, made)
-    return deepnets_weights.sum_of_norms(params)
+    return deepnets_norms.padded(params)
 
   for i in (10, 23, 28):
     arch = _at(archs, i)
@@ -158,14 +159,15 @@ def test_norms_are_those_of_each_tensor(nets):
 
 def test_a_layout_that_the_program_has_not_is_named():
   arch = spaces.deepnets(_LAYOUT).sample(jax.random.key(0))
+  x = np.zeros((2, 8, 8, 1))
   for change, message in (
     ({'heads': ('average', 'flatten')}, 'layout.heads'),
-    ({'operations': ('none', 'msa')}, "lacks layout.operations: 'msa'"),
+    ({'operations': ('none', 'msa')}, "have no layout.operations: 'msa'"),
     (
       {'operations': ('none', 'conv_5x5')},
-      "lacks layout.operations: 'conv_5x5'",
+      "have no layout.operations: 'conv_5x5'",
     ),
     ({'operations': ('none', 'conv')}, "Unknown operation 'conv'"),
   ):
     with pytest.raises(ValueError, match=message):
-      deepnets.logits(_LAYOUT._replace(**change), {}, arch, None)
+      deepnets.logits(_LAYOUT._replace(**change), {}, arch, x)

@@ -22,23 +22,17 @@ def test_sizes_have_the_embeddings_that_the_authors_give_them():
   assert [of(s, *channels) for s in sizes] == [
     1, 1, 8, 8, 8, 10, 10, 56, 64, 64, 4080, 8192,
   ]  # fmt: skip
-  kernels = hypernetwork.kernel_sizes(), hypernetwork.KERNELS_LIKE
+  kernels = hypernetwork.kernel_sizes(11), hypernetwork.KERNELS_LIKE
   assert [of(s, *kernels) for s in (1, 2, 4, 12, 13, 15, 20)] == [
     1, 3, 3, 11, 14, 14, 16,
   ]  # fmt: skip
   assert hypernetwork.size_index(jnp.int32(0), *channels) == len(channels[0])
+  larger = hypernetwork.kernel_sizes(16).tolist()  # of ImageNet
+  assert larger == [1, 3, 5, 7, 9, 11, 13, 14, 15, 16]
 
 
 def _variables(model, graph):
-  def everything(model, graph):
-    h = model.embed(graph)
-    return (
-      model.tensors(h, 1, 1),
-      model.vectors(h),
-      model.classifier(h[0], h[1]),
-    )
-
-  return model.init(jax.random.key(0), graph, method=everything)
+  return model.init(jax.random.key(0), graph, method='everything')
 
 
 def test_every_tensor_has_its_shape_and_repeats_its_block():
