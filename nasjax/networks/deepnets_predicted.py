@@ -100,16 +100,15 @@ def _stem(program, series, p, arch, normed, x):
   return lax.cond(is_double, double, pooled, x)
 
 
-def _run_cell(program, p, states, row, normed):
+def _run_cell(program, variables, states, row, normed):
   """Return the output of a cell, `[B, H, W, N, S]`."""
-  read, (variables, _) = program.read, p
-  inputs = []
+  read, inputs = program.read, []
   for j, x in enumerate(states):
     x = jax.nn.relu(x.reshape(*x.shape[:3], -1))
-    q = variables, _at(row['inputs'], j)
-    kernel = read.joined(q, 1, row['rows'][j], row['counts'][j])
+    p = variables, _at(row['inputs'], j)
+    kernel = read.joined(p, 1, row['rows'][j], row['counts'][j])
     y = ops.pointwise(x, kernel)
-    inputs.append(deepnets_operations.norm(y, read.vectors(q, 2), normed))
+    inputs.append(deepnets_operations.norm(y, read.vectors(p, 2), normed))
 
   def operate(x, op, found):
     return choice.switch(op, program.operations, x, (variables, found), normed)
@@ -178,7 +177,7 @@ def _run(program, series, variables, found, arch, x):
     del stage
     row = jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], cells)
     row |= {name: _at(found, row[name]) for name in ('inputs', 'chains')}
-    return _run_cell(program, (variables, None), states, row, normed)
+    return _run_cell(program, variables, states, row, normed)
 
   # What attends halves nothing.
   enter = lambda stage, state: deepnets_states.halve(state)
