@@ -146,18 +146,20 @@ def _drawn(layout):
   return chosen
 
 
-def _program(layout, x, variables, arch):
+def _program(layout, x, variables, arch, model=_MODEL, normalise=True):
   """Return the logits, and the sum of norms, of the program of all."""
-  known = layout, _MODEL, variables
+  known = layout, model, variables
   found = deepnets_blocks.vertices(*known, arch)
-  run = deepnets_predicted.logits(layout, _MODEL)
-  norms = deepnets_norms.decoded(*known, found)
+  run = deepnets_predicted.logits(layout, model, normalise)
+  norms = deepnets_norms.decoded(*known, found, normalise)
   return run(variables, found, arch, x), norms
 
 
-def _written_out(layout, x, graph, arch, variables):
+def _written_out(
+  layout, x, graph, arch, variables, model=_MODEL, normalise=True
+):
   """Return the same of one network, with all its channels."""
-  tensors = deepnets_exact.predict(_MODEL, variables, graph)
+  tensors = deepnets_exact.predict(model, variables, graph, normalise)
   parts = [
     row
     for tensor in tensors.values()
@@ -181,6 +183,23 @@ def test_few_channels_give_what_all_of_them_give(layout):
     one = jax.jit(functools.partial(_written_out, layout, x, graph, arch))
     for found, expected in zip(program(variables, arch), one(variables)):
       np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_kernels_may_be_centred_and_tensors_as_they_are_predicted():
+  layout = _TINY._replace(operations=('conv_3x3',), image=(6, 6, 3))
+  other = dict(model=_MODEL.clone(centred=True), normalise=False)
+  init = functools.partial(deepnets_blocks.init, layout, other['model'])
+  variables = jax.jit(init)(jax.random.key(0))
+  arch = jax.jit(spaces.deepnets(layout).sample)(jax.random.key(1))
+  x = jax.random.normal(jax.random.key(2), (4, 6, 6, 3))
+  draw = jax.jit(functools.partial(deepnets_graphs.graph, layout))
+  graph = jax.device_get(draw(arch))
+  program = functools.partial(_program, layout, x, **other)
+  one = functools.partial(_written_out, layout, x, graph, arch, **other)
+  expected = jax.jit(one)(variables)
+  for found, value in zip(jax.jit(program)(variables, arch), expected):
+    np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-4)
+  assert np.ptp(expected[0], axis=0).max() > 1e-4
 
 
 @pytest.mark.slow
