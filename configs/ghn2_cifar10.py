@@ -23,14 +23,12 @@ Options come after a colon, separated by commas:
   epochs  of training, of 45,000 images each (default 300)
 """
 
-import jax
 import ml_collections
 
 from configs import ghn2_digits
 from nasjax import data
 from nasjax.experiment import options
-from nasjax.spaces import deepnets, deepnets_layouts
-from nasjax.types import Arch
+from nasjax.spaces import deepnets_layouts
 
 _BATCH, _META_BATCH = 64, 8
 _SCORED, _PROPOSAL = 500, 10
@@ -62,11 +60,6 @@ def layout(quick: bool) -> deepnets_layouts.Layout:
   )
 
 
-def num_params(arch: Arch, quick: bool) -> jax.Array:
-  """Return how many parameters a network has."""
-  return deepnets.num_params(layout(quick), arch)
-
-
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Return the config.
 
@@ -94,8 +87,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   training = ghn2_digits.training(method, quick)
   if not quick and method != 'ghn1':
     training['meta_batch'] = _META_BATCH
-  networks = dict(name='configs.ghn2_cifar10:layout', quick=quick)
-  space = dict(name='spaces.deepnets.deepnets', layout=networks)
   batches = dict(
     name='data.streams.batches',
     dataset='@data.train',
@@ -103,36 +94,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   )
   if not quick:
     batches['augment'] = dict(name='data.augment.cifar_augment')
-  return ml_collections.ConfigDict(
-    dict(
-      seed=0,
-      num_seeds=1,
-      num_random=1 if quick else 10,
-      num_steps=steps + (1 if quick else _SCORED // _PROPOSAL),
-      data=dict(name='data.arrays.digits')
-      if quick
-      else dict(name='configs.ghn2_cifar10:images', tfds_dir=None),
-      batches=batches,
-      space=space,
-      describe=dict(
-        params=dict(function='configs.ghn2_cifar10:num_params', quick=quick)
-      ),
-      search=dict(
-        name='systems.ghn2.ghn2',
-        layout=networks,
-        model=model,
-        valid=dict(
-          name='data.streams.evaluation_batches',
-          dataset='@data.valid',
-          batch_size=350 if quick else _BATCH,
-        ),
-        num_train_steps=steps,
-        strategy=dict(
-          name='strategies.random_search.random_search',
-          space=space,
-          batch_size=2 if quick else _PROPOSAL,
-        ),
-        **training,
-      ),
-    )
+  cifar10 = dict(name='configs.ghn2_cifar10:images', tfds_dir=None)
+  return ghn2_digits.assemble(
+    'ghn2_cifar10',
+    quick,
+    steps,
+    *(_SCORED, _PROPOSAL, _BATCH),
+    search=dict(model=model, **training),
+    num_seeds=1,
+    data=dict(name='data.arrays.digits') if quick else cifar10,
+    batches=batches,
   )

@@ -80,9 +80,67 @@ def training(method: str, quick: bool) -> dict[str, Any]:
   )
 
 
-def num_params(arch: Arch, quick: bool) -> jax.Array:
+def num_params(arch: Arch, networks: deepnets_layouts.Layout) -> jax.Array:
   """Return how many parameters a network has."""
-  return deepnets.num_params(layout(quick), arch)
+  return deepnets.num_params(networks, arch)
+
+
+def assemble(
+  name: str,
+  quick: bool,
+  steps: int,
+  scored: int,
+  proposal: int,
+  test_batch: int,
+  search: dict[str, Any],
+  **sections: Any,
+) -> ml_collections.ConfigDict:
+  """Return the config of a hypernetwork for the networks of a layout.
+
+  Args:
+    name: of the module whose `layout(quick)` is that of the networks.
+    quick: whether it is the quick form.
+    steps: updates of the hypernetwork.
+    scored: networks of the search behind them.
+    proposal: of these, scored at once.
+    test_batch: images of a batch of the validation part.
+    search: further settings of `systems.ghn2`.
+    **sections: further sections.
+
+  Returns:
+    The config.
+  """
+  networks = dict(name=f'configs.{name}:layout', quick=quick)
+  space = dict(name='spaces.deepnets.deepnets', layout=networks)
+  counting = dict(function='configs.ghn2_digits:num_params', networks=networks)
+  valid = dict(
+    name='data.streams.evaluation_batches',
+    dataset='@data.valid',
+    batch_size=350 if quick else test_batch,
+  )
+  strategy = dict(
+    name='strategies.random_search.random_search',
+    space=space,
+    batch_size=2 if quick else proposal,
+  )
+  return ml_collections.ConfigDict(
+    dict(
+      seed=0,
+      num_random=1 if quick else 10,
+      num_steps=steps + (1 if quick else scored // proposal),
+      space=space,
+      describe=dict(params=counting),
+      search=dict(
+        name='systems.ghn2.ghn2',
+        layout=networks,
+        valid=valid,
+        num_train_steps=steps,
+        strategy=strategy,
+        **search,
+      ),
+      **sections,
+    )
+  )
 
 
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
@@ -99,40 +157,18 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """
   given = options.parse(arg, _DEFAULTS, dict(steps=3), dict(method=METHODS))
   quick, method, steps = given['quick'], given['method'], given['steps']
-  networks = dict(name='configs.ghn2_digits:layout', quick=quick)
-  space = dict(name='spaces.deepnets.deepnets', layout=networks)
-  return ml_collections.ConfigDict(
-    dict(
-      seed=0,
-      num_seeds=1 if quick else 3,
-      num_random=1 if quick else 10,
-      num_steps=steps + (1 if quick else _SCORED // _PROPOSAL),
-      data=dict(name='data.arrays.digits'),
-      batches=dict(
-        name='data.streams.batches',
-        dataset='@data.train',
-        batch_size=8 if quick else 32,
-      ),
-      space=space,
-      describe=dict(
-        params=dict(function='configs.ghn2_digits:num_params', quick=quick)
-      ),
-      search=dict(
-        name='systems.ghn2.ghn2',
-        layout=networks,
-        model=model(method, quick),
-        valid=dict(
-          name='data.streams.evaluation_batches',
-          dataset='@data.valid',
-          batch_size=350 if quick else 64,
-        ),
-        num_train_steps=steps,
-        strategy=dict(
-          name='strategies.random_search.random_search',
-          space=space,
-          batch_size=2 if quick else _PROPOSAL,
-        ),
-        **training(method, quick),
-      ),
-    )
+  batches = dict(
+    name='data.streams.batches',
+    dataset='@data.train',
+    batch_size=8 if quick else 32,
+  )
+  return assemble(
+    'ghn2_digits',
+    quick,
+    steps,
+    *(_SCORED, _PROPOSAL, 64),
+    search=dict(model=model(method, quick), **training(method, quick)),
+    num_seeds=1 if quick else 3,
+    data=dict(name='data.arrays.digits'),
+    batches=batches,
   )
