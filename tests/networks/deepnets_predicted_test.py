@@ -1,9 +1,10 @@
 """Networks with predicted weights: written out, in one program, by the authors.
 
-`golden/ghn_networks.npz` has weights, drawn at random, of the MLP of ppuda
-(github.com/facebookresearch/ppuda, with 4 features and blocks of 8x8 weights of
-11x11), and the logits of that program for four networks of a cell, which among
-them have all operations, with what it predicts for them.
+`golden/ghn_networks.npz`, which `golden/make_ghn.py` makes, has weights, drawn
+at random, of the MLP of ppuda (github.com/facebookresearch/ppuda, with 4
+features and blocks of 8x8 weights of 11x11), and the logits of that program for
+four networks of a cell, which among them have all operations, with what it
+predicts for them.
 """
 
 import functools

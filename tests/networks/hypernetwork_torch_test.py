@@ -1,11 +1,12 @@
 """Hypernetworks of the authors' program predict here what they predict there.
 
-`golden/ghn_resnet50.npz` has, for each of GHN-1, GHN-2 and the MLP of ppuda
-(github.com/facebookresearch/ppuda, with 8 features, blocks of 8x8 weights of
-7x7), weights drawn at random, and what that program predicts with them for
-torchvision's ResNet-50 of 10 classes: of every tensor, rows, columns, inputs,
-outputs in this order, its mean, standard deviation, the entry behind a third of
-all, the last one, and the product with cos(0, 1, 2, ...).
+`golden/ghn_resnet50.npz`, which `golden/make_ghn.py` makes, has for each of
+GHN-1, GHN-2 and the MLP of ppuda (github.com/facebookresearch/ppuda, with 8
+features, blocks of 8x8 weights of 7x7) weights drawn at random, and what that
+program predicts with them for torchvision's ResNet-50 of 10 classes: of every
+tensor, rows, columns, inputs, outputs in this order, its mean, standard
+deviation, the entry behind a third of all, the last one, and the product with
+cos(0, 1, 2, ...).
 """
 
 import functools
